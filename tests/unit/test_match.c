@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/match.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_matches(void **state) {
+	static const struct {
+		const char *pattern, *data;
+		int result;
+	} cases[] = {
+		{"ok", "it is ok\n", 1},
+		{"^ok$", "ok\n", 1},
+		{"^ok$", "first\nok\nlast", 1},
+		{"^ok$", "not ok\n", 0},
+		{"a.b", "a\nb", 0},
+		{"a[^x]b", "a\nb", 0},
+		{"(UP|ready) +[0-9]{2}", "ready  42", 1},
+		{".", "", 0},
+		{"^$", "", 1},
+		{"\xc3\xa4", "\xc3\xa4", 1},
+		{"a.b",
+		 "a\xff"
+		 "b",
+		 1},
+	};
+	char reason[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text error = TEXT_OVER(reason);
+		regex_t *re;
+
+		assert_int_equal(match_new(cases[i].pattern, &re, &error), 0);
+		if (match_bytes(re, cases[i].data, strlen(cases[i].data)) != cases[i].result)
+			fail_msg("'%s' in '%s'", cases[i].pattern, cases[i].data);
+		match_free(re);
+	}
+}
+
+/* The length counts, not a NUL byte. */
+static void test_bytes(void **state) {
+	char reason[256];
+	struct text error = TEXT_OVER(reason);
+	regex_t *re;
+
+	assert_int_equal(match_new("end", &re, &error), 0);
+	assert_int_equal(match_bytes(re, "a\0end", 5), 1);
+	assert_int_equal(match_bytes(re, "a\0end", 4), 0);
+	assert_int_equal(match_bytes(re, "end", 0), 0);
+	match_free(re);
+}
+
+static void test_refused(void **state) {
+	static const char *const bad[] = {"(", "[a", "a{2,1}", "*\\"};
+	char reason[256];
+	struct text error;
+	regex_t *re = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		error = TEXT_OVER(reason);
+		assert_int_equal(match_new(bad[i], &re, &error), -EINVAL);
+		assert_non_null(strstr(reason, bad[i]));
+		assert_non_null(strstr(reason, "is no regular expression: "));
+		assert_null(re);
+	}
+	error = TEXT_OVER(reason);
+	assert_int_equal(match_new("", &re, &error), -EINVAL);
+	assert_string_equal(reason, "is empty");
+	match_free(NULL);
+}
+
+/* A second use replaces the first; a bad one leaves it alone. */
+static void test_parse(void **state) {
+	char reason[256];
+	struct text error = TEXT_OVER(reason);
+	regex_t *re = NULL;
+
+	assert_int_equal(match_parse(NULL, "one", &re, &error), 0);
+	assert_int_equal(match_parse(NULL, "two", &re, &error), 0);
+	assert_int_equal(match_parse(NULL, "(", &re, &error), -EINVAL);
+	assert_int_equal(match_bytes(re, "two", 3), 1);
+	assert_int_equal(match_bytes(re, "one", 3), 0);
+	match_free(re);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_matches),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_parse),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
