@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/defs.h"
+#include "core/notify_msg.h"
+
+/*
+ * The NOTIFY_SOCKET that the child gets.  Limits and checks are PID 1's own: credentials needed,
+ * truncation drops the message and closes its fds, NUL inside drops it.
+ */
+struct notify_sock {
+	int fd;
+	char *path;   /* what to write in NOTIFY_SOCKET ("/..." or "@..."), owned */
+	char *folder; /* made by us, removed at the end; NULL: none */
+};
+
+/* SCM_MAX_FD of the kernel: more never come in one message. */
+#define NOTIFY_DATAGRAM_FDS_MAX 253
+
+struct notify_datagram {
+	char data[NOTIFY_MSG_MAX +
+		  1]; /* terminated; one NUL that was sent at the end is left out */
+	size_t length;
+	pid_t pid; /* sender, as the kernel says */
+	uid_t uid;
+	int fds[NOTIFY_DATAGRAM_FDS_MAX];
+	size_t n_fds; /* owned by the caller after notify_sock_receive(): send on or
+			 notify_datagram_done() */
+};
+
+/*
+ * Makes folder and socket: under $RUNTIME_DIRECTORY (its first path), /run/sdwd, $XDG_RUNTIME_DIR,
+ * else in /tmp; the folder's name is random, its mode 0700, or 0711 with a socket everybody may
+ * write to where we are root: the child may change its uid, so then a place that others cannot
+ * reach is passed over. Abstract where no place will do. Returns 0 or a negative errno.
+ */
+int notify_sock_open(struct notify_sock *s);
+
+/* The same, with the places to try in @places, which ends with NULL. */
+int notify_sock_open_in(struct notify_sock *s, const char *const *places);
+
+/*
+ * One datagram. Returns 1 with *@d filled, 0 (nothing waits), -EBADMSG (one was dropped: go on;
+ * @d->pid is its sender or 0), or another negative errno (the socket is broken). Only after 1 does
+ * @d hold fds.
+ */
+int notify_sock_receive(struct notify_sock *s, struct notify_datagram *d);
+
+/* Closes the fds that were not taken. */
+void notify_datagram_done(struct notify_datagram *d);
+
+/* Closes and removes socket and folder. Also on an @s that failed to open, or is closed. */
+void notify_sock_close(struct notify_sock *s);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/defs.h"
+
+/* What happened to a process that is ours to wait for. */
+struct reaped {
+	pid_t pid;
+	int code; /* CLD_EXITED, CLD_KILLED, CLD_DUMPED, CLD_STOPPED, CLD_TRAPPED, CLD_CONTINUED */
+	int status;      /* exit code or signal, as in siginfo_t */
+	int wait_status; /* the same as waitpid(2) would give it */
+	bool is_gone;    /* exited, killed or dumped */
+};
+
+/*
+ * The one reaper: waitid(P_ALL, WNOHANG | WNOWAIT) until nothing is left, or REAPER_TURN processes
+ * were seen. @on_reaped sees each while its pid is still reserved; only then it is reaped. It must
+ * not wait for anything itself. Returns 1 where more may be left, else 0.
+ */
+int reaper_run(void (*on_reaped)(void *context, const struct reaped *r), void *context);
+
+#define REAPER_TURN 512
+
+/* True where we have any child left at all, zombies included. */
+bool reaper_has_children(void);

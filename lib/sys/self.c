@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/self.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define OOM_SCORE_PATH "/proc/self/oom_score_adj"
+#define OOM_SCORE_TEXT_MAX 16
+
+/* Where sdwd ends without a status of the child's: its own failure, as in sdwd(1). */
+#define SELF_EXIT_FAILURE 125
+
+/* The values from before, for self_undo(): the process has one of each, so there is one of these.
+ */
+static struct {
+	bool has_nice;
+	int nice;
+	size_t oom_score_length; /* 0: not changed */
+	char oom_score[OOM_SCORE_TEXT_MAX];
+} before;
+
+int self_lock_memory(void) {
+	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
+}
+
+static int remember_nice(void) {
+	int nice;
+
+	if (before.has_nice)
+		return 0;
+	/* -1 is a nice value too (getpriority(2)). */
+	errno = 0;
+	nice = getpriority(PRIO_PROCESS, 0);
+	if (nice == -1 && errno != 0)
+		return -errno;
+	before.nice = nice;
+	before.has_nice = true;
+	return 0;
+}
+
+int self_set_rtprio(int priority) {
+	struct sched_param parameters = {.sched_priority = priority};
+	int r;
+
+	/* SCHED_RESET_ON_FORK makes a forked process SCHED_OTHER with nice 0 (sched(7)). */
+	r = remember_nice();
+	if (r < 0)
+		return r;
+	return sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameters) < 0 ? -errno : 0;
+}
+
+int self_set_nice(int nice) {
+	int r;
+
+	r = remember_nice();
+	if (r < 0)
+		return r;
+	return setpriority(PRIO_PROCESS, 0, nice) < 0 ? -errno : 0;
+}
+
+static int write_oom_score(const char *text, size_t length) {
+	cleanup(fd_closep) int fd = open(OOM_SCORE_PATH, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return fd_write_all(fd, text, length);
+}
+
+static int remember_oom_score(void) {
+	cleanup(fd_closep) int fd = -1;
+	ptrdiff_t n;
+
+	if (before.oom_score_length > 0)
+		return 0;
+	fd = open(OOM_SCORE_PATH, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = fd_read_all(fd, before.oom_score, sizeof(before.oom_score));
+	if (n <= 0)
+		return n < 0 ? (int)n : -EIO;
+	before.oom_score_length = (size_t)n;
+	return 0;
+}
+
+int self_set_oom_score(int adjust) {
+	char text[OOM_SCORE_TEXT_MAX];
+	int length, r;
+
+	r = remember_oom_score();
+	if (r < 0)
+		return r;
+	length = snprintf(text, sizeof(text), "%d\n", adjust);
+	return write_oom_score(text, (size_t)length);
+}
+
+int self_become_subreaper(void) {
+	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+void self_undo(void) {
+	if (before.has_nice)
+		(void)setpriority(PRIO_PROCESS, 0, before.nice);
+	if (before.oom_score_length > 0)
+		(void)write_oom_score(before.oom_score, before.oom_score_length);
+}
+
+/* True where the default action of @number ends a process (signal(7)). */
+static bool is_deadly(int number) {
+	switch (number) {
+	case SIGCHLD:
+	case SIGCONT:
+	case SIGURG:
+	case SIGWINCH:
+	case SIGSTOP:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Returns only where the signal did not kill. */
+static void die_by(int number) {
+	struct sigaction standard = {.sa_handler = SIG_DFL};
+	sigset_t only;
+
+	/* The child has left its core; a second one, of sdwd, would only hide it. RLIMIT_CORE does
+	 * not hold back a core_pattern that pipes (core(5)), this does. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)sigaction(number, &standard, NULL);
+	(void)kill(getpid(), number);
+	(void)sigemptyset(&only);
+	(void)sigaddset(&only, number);
+	(void)sigprocmask(SIG_UNBLOCK, &only, NULL);
+}
+
+void self_die_like(int wait_status) {
+	int number;
+
+	if (WIFEXITED(wait_status))
+		_exit(WEXITSTATUS(wait_status));
+	if (!WIFSIGNALED(wait_status))
+		_exit(SELF_EXIT_FAILURE);
+	number = WTERMSIG(wait_status);
+	/* The kernel drops signals with the default action for pid 1 of a namespace. */
+	if (is_deadly(number) && getpid() != 1)
+		die_by(number);
+	_exit(128 + number);
+}

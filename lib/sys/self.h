@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "base/defs.h"
+
+/*
+ * What sdwd gives itself for its own safety, after the child was forked so that the child has none
+ * of it. Each returns 0 or a negative errno.
+ */
+int self_lock_memory(void);        /* mlockall, current and future, on fault */
+int self_set_rtprio(int priority); /* SCHED_RR with SCHED_RESET_ON_FORK */
+int self_set_nice(int nice);
+int self_set_oom_score(int adjust);
+int self_become_subreaper(void); /* before the fork; the child does not inherit it (prctl(2)) */
+
+/*
+ * In a forked check or hook: goes back to the nice and OOM values from before the functions above,
+ * as far as the kernel allows it. It is SCHED_OTHER already, and has no locked memory (mlock(2)).
+ */
+void self_undo(void);
+
+/*
+ * Ends the process by the same death as the child (status as of waitpid(2)): _exit with its code;
+ * or the same signal with PR_SET_DUMPABLE=0, and exit code 128+n where that cannot be (pid 1, a
+ * signal that does not kill by itself or that libc keeps to itself). Runs after everything was
+ * cleaned up.
+ */
+void self_die_like(int wait_status) __attribute__((noreturn));
