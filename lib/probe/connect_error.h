@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/outcome.h"
+
+/*
+ * What a failed connection (@error: a negative errno of dial_start() or on_done) says: of the
+ * service (FAIL), or of ourselves, where we were out of fds, memory or ports (UNKNOWN).
+ */
+void outcome_from_connect(struct outcome *o, int error);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <regex.h>
+
+#include "base/defs.h"
+#include "base/optab.h"
+#include "probe/http_request.h"
+#include "probe/http_url.h"
+#include "sys/dial.h"
+
+/* Which statuses are good: bit n of bits is status n. */
+struct http_statuses {
+	uint64_t bits[1000 / 64 + 1];
+	char text[64]; /* as given, for people; cut */
+};
+
+/* Where to connect instead of the URL's host. */
+struct http_connect {
+	char host[HTTP_HOST_MAX]; /* "": not given */
+	uint16_t port;            /* 0: the URL's */
+};
+
+/* What the options of one http probe say. Zeroed before the table's defaults. */
+struct http_settings {
+	char *method;
+	struct http_headers headers;
+	struct http_statuses statuses;
+	regex_t *body;                  /* NULL: no match is asked */
+	struct dial_target unix_target; /* n_addresses 0: not given */
+	struct http_connect connect;
+	int follows; /* redirects at the same host */
+	/* made by http_settings_check() */
+	struct http_url url;
+	struct dial_target target;
+};
+
+extern const struct opt http_options[];
+
+/* For struct probe_kind: @settings is a struct http_settings. */
+int http_settings_check(const char *target, void *settings, struct text *error);
+void http_settings_done(void *settings);
+
+bool http_status_is_good(const struct http_settings *s, int status);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <ev.h>
+
+#include "base/defs.h"
+#include "conf/conf.h"
+#include "core/notify_msg.h"
+#include "core/outcome.h"
+
+/*
+ * The contract of a probe.  A probe finds out one thing about the child and says it as outcomes;
+ * what follows from an outcome is not its business (core/health.h).  A new probe is one file with
+ * one static struct probe_class, and one line in registry.c.
+ *
+ * Life: init -> attach -> (start ... one on_outcome)* -> done.  A probe has no timers: the
+ * supervisor holds the one deadline of a look and calls expire().  All calls come from the loop's
+ * thread; none may block.
+ */
+
+struct probe;
+
+/* What a probe may tell its owner. Each is the last statement of the handler that calls it: @p may
+ * be gone after it. */
+struct probe_owner {
+	/*
+	 * Good or bad evidence, read just now.  PROBE_PULL: exactly once after each start(), never
+	 * from inside it, unless cancel() comes first.  PROBE_PUSH and PROBE_STATE: whenever there
+	 * is something to say.
+	 */
+	void (*on_outcome)(struct probe_owner *owner, struct probe *p, const struct outcome *o);
+
+	/* PROBE_PUSH: the child said something in sd_notify words through this probe. @m is
+	 * borrowed. */
+	void (*on_words)(struct probe_owner *owner, struct probe *p, const struct notify_msg *m);
+};
+
+struct probe_class {
+	const struct probe_kind *kind;
+	size_t size; /* of the struct that begins with struct probe */
+
+	/*
+	 * Before the child is started: opens what the child inherits. p->conf, owner and loop are
+	 * set. Returns 0 or a negative errno with the reason (naming the option and value) in
+	 * @error. May be NULL.
+	 */
+	int (*init)(struct probe *p, struct text *error);
+
+	/* After exec succeeded: closes the child's ends, begins to listen. May be NULL. */
+	void (*attach)(struct probe *p);
+
+	/*
+	 * PROBE_PULL: begins one look.  Returns 0, or a positive errno-free code PROBE_DONE with
+	 * *@ret filled where the outcome is known at once.
+	 */
+	int (*start)(struct probe *p, struct outcome *ret);
+
+	/*
+	 * PROBE_PULL: the look's deadline has come.  Drains its input once more and ends the look:
+	 * fills *@ret, and on_outcome is not called for it.
+	 */
+	void (*expire)(struct probe *p, struct outcome *ret);
+
+	/* PROBE_PULL: ends a look without an outcome (stop, shutdown).  Nothing where none is under
+	 * way. */
+	void (*cancel)(struct probe *p);
+
+	/*
+	 * PROBE_PUSH: a deadline is about to be judged: read what is there (on_outcome as always).
+	 * May be NULL.
+	 */
+	void (*drain)(struct probe *p);
+
+	/* Stops every watcher, closes, frees; works on zeroed, half-made and already done ones. */
+	void (*done)(struct probe *p);
+};
+
+#define PROBE_DONE 1
+
+struct probe {
+	const struct probe_class *class;
+	const struct probe_conf *conf; /* borrowed */
+	struct probe_owner *owner;     /* borrowed */
+	struct ev_loop *loop;          /* borrowed */
+};
+
+/* All classes, NULL at the end, in the order of the man page (registry.c). */
+extern const struct probe_class *const probe_registry[];

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe/heartbeat.h"
+#include "probe/http.h"
+#include "probe/notify.h"
+#include "probe/pidfile.h"
+#include "probe/probe.h"
+
+/* The order of the man page and of --help. */
+const struct probe_class *const probe_registry[] = {
+	&probe_heartbeat, &probe_notify, &probe_http, &probe_pidfile, &probe_forking, NULL,
+};
