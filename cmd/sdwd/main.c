@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* argv -> conf -> supervisor -> exit status. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/supervisor.h"
+#include "app/timeline.h"
+#include "conf/args.h"
+#include "conf/dump.h"
+#include "conf/show.h"
+#include "probe/probe.h"
+#include "sys/notifier.h"
+#include "sys/self.h"
+
+#define KINDS_MAX 32
+/* All that a wrong command line can say at once. */
+#define ERRORS_MAX 16384
+
+struct kinds {
+	const struct probe_kind *list[KINDS_MAX + 1];
+};
+
+static void collect_kinds(struct kinds *k) {
+	*k = (struct kinds){0};
+	for (size_t i = 0; probe_registry[i]; i++) {
+		assert(i < KINDS_MAX);
+		k->list[i] = probe_registry[i]->kind;
+	}
+}
+
+static void print_line(void *context, const char *line) {
+	puts(line);
+}
+
+/* One "sdwd: " line on stderr for each line of @errors. */
+static int complain(const char *errors) {
+	while (*errors != '\0') {
+		size_t length = strcspn(errors, "\n");
+
+		fprintf(stderr, "sdwd: %.*s\n", (int)length, errors);
+		errors += length + (errors[length] == '\n');
+	}
+	return EXIT_SDWD;
+}
+
+/* What was printed must have arrived: a full disk is an error. */
+static int printed(void) {
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return complain("cannot write to the standard output");
+}
+
+static int run(struct conf *c, struct signals *signals, struct inherit *inherit, int *ret_status) {
+	char errors[ERRORS_MAX];
+	struct text t = TEXT_OVER(errors);
+	const char *socket = getenv("NOTIFY_SOCKET");
+	char *unit = notifier_unit();
+	struct supervisor_setup setup = {
+		.conf = c,
+		.signals = signals,
+		.inherit = inherit,
+		.env = {.has_notify_socket = socket && *socket,
+			.watchdog_usec = notifier_watchdog_usec(),
+			.unit = unit},
+	};
+	int r = conf_resolve(c, &setup.env, &setup.watchdog_usec, &t);
+
+	if (r < 0) {
+		r = complain(errors);
+	} else if (c->do_check) {
+		show_values(c, &setup.env, setup.watchdog_usec, print_line, NULL);
+		puts("");
+		timeline_show(c, &setup.env, setup.watchdog_usec, print_line, NULL);
+		r = printed();
+	} else {
+		*ret_status = supervisor_run(&setup).wait_status;
+		r = 0;
+	}
+	free(unit);
+	return r;
+}
+
+/* Returns an exit code; *@ret_status is set where the command ran: how it ended, as of waitpid(2).
+ */
+static int with_conf(int argc, char **argv, struct conf *c, struct signals *signals,
+		     struct inherit *inherit, int *ret_status) {
+	char errors[ERRORS_MAX];
+	struct text t = TEXT_OVER(errors);
+	struct kinds kinds;
+
+	collect_kinds(&kinds);
+	if (args_parse(c, argc, argv, kinds.list, &t) < 0)
+		return complain(errors);
+	if (c->do_help) {
+		dump_help(kinds.list, print_line, NULL);
+		return printed();
+	}
+	if (c->do_version) {
+		puts("sdwd " SDWD_VERSION);
+		return printed();
+	}
+	if (c->do_dump_options) {
+		dump_options(kinds.list, print_line, NULL);
+		return printed();
+	}
+	return run(c, signals, inherit, ret_status);
+}
+
+int main(int argc, char **argv) {
+	struct signals signals;
+	struct inherit inherit;
+	struct conf c;
+	int status = -1, r;
+
+	/* Before all else: no signal may be lost, and no fd of ours may take a number of the
+	 * child's. */
+	signals_block(&signals);
+	r = inherit_init(&inherit);
+	if (r < 0) {
+		fprintf(stderr, "sdwd: cannot take stock of the open files: %s\n", strerror(-r));
+		return EXIT_SDWD;
+	}
+	conf_init(&c);
+	r = with_conf(argc, argv, &c, &signals, &inherit, &status);
+	conf_done(&c);
+	inherit_done(&inherit);
+	if (status < 0)
+		return r;
+	self_die_like(status);
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Daemons that fork away.  The launcher's exit 0 means "look into the pidfile"; accepted is only a
+ * pid that is our own descendant, which ends stale files, pid reuse and foreign users' tricks
+ * (CVE-2018-16888) with one rule.  A rewritten file that names another live descendant (a binary
+ * upgrade) moves supervision; when that one ends, a living older one that the file names again
+ * takes it back.  MAINPID= of the child moves supervision in the same way.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/internal.h"
+#include "base/fd.h"
+#include "sys/pidfile.h"
+#include "sys/proc.h"
+
+#define RETRY_FIRST (50 * USEC_PER_MSEC)
+#define RETRY_MAX (500 * USEC_PER_MSEC)
+/* --forking: so long may processes between launcher and daemon take to end. */
+#define SETTLE USEC_PER_SEC
+/* After the daemon's end, so long may an older one take to write its file again. */
+#define TAKE_BACK (2 * USEC_PER_SEC)
+
+static bool is_ours(pid_t pid) {
+	siginfo_t info = {0};
+
+	/* Our own child, not ended: the kernel's word, with or without /proc. */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return info.si_pid == 0;
+	return proc_is_descendant(pid) == 1;
+}
+
+static bool is_own_child(pid_t pid) {
+	siginfo_t info;
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void unwatch_pid(struct supervisor *s) {
+	if (ev_is_active(&s->adopt.pidfd_io))
+		ev_io_stop(s->loop, &s->adopt.pidfd_io);
+	s->adopt.pidfd = fd_close(s->adopt.pidfd);
+}
+
+static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
+	struct supervisor *s = container_of(w, struct supervisor, adopt.pidfd_io);
+	pid_t pid = s->child.pid;
+
+	s->now = usec_now();
+	unwatch_pid(s);
+	if (pid <= 0 || is_own_child(pid))
+		return; /* the reaper knows its status */
+	s->child.pid = 0;
+	if (!adopt_takes_exit(s, 0, false)) {
+		log_warning("pid %d ended; its status went to its parent, reporting 1", pid);
+		ending_child_gone(s, 1 << 8);
+	}
+}
+
+/* The one place where another process becomes the supervised one. */
+static void supervise(struct supervisor *s, pid_t pid, const char *how) {
+	struct adopt *a = &s->adopt;
+	struct proc_stat stat;
+
+	unwatch_pid(s);
+	if (s->child.pid > 0 && s->child.pid != pid) {
+		memmove(a->older + 1, a->older, sizeof(a->older) - sizeof(a->older[0]));
+		a->older[0] = s->child.pid;
+	}
+	s->child.pid = pid;
+	s->child.pgid = proc_read_stat(pid, &stat) == 0 ? stat.group : 0;
+	/* The group of sdwd itself must never be signalled. */
+	if (s->child.pgid == getpgrp())
+		s->child.pgid = 0;
+	s->is_child_stopped = false;
+	if (!is_own_child(pid)) {
+		a->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (a->pidfd >= 0) {
+			ev_io_init(&a->pidfd_io, on_pidfd, a->pidfd, EV_READ);
+			ev_io_start(s->loop, &a->pidfd_io);
+		}
+	}
+	if (a->step != ADOPT_OFF) {
+		a->step = ADOPT_DONE;
+		a->retry_at = a->deadline_at = USEC_INFINITY;
+	}
+	message_adopted(s, pid, how);
+	looks_process(s);
+	status_changed(s);
+}
+
+static void fail(struct supervisor *s, const char *reason) {
+	log_error("%s", reason);
+	s->adopt.retry_at = s->adopt.deadline_at = USEC_INFINITY;
+	status_send_error(s, ESRCH, reason);
+	s->ending.wait_status = EXIT_SDWD << 8;
+	s->ending.has_status = true;
+	ending_child_gone(s, s->ending.wait_status);
+}
+
+/* A process that ended before its file was read: its status was kept. */
+static bool take_cached(struct supervisor *s, pid_t pid) {
+	for (size_t i = 0; i < s->adopt.n_cached; i++)
+		if (s->adopt.cache[i].pid == pid) {
+			log_notice("pid %d of %s ended already", pid, s->adopt.path);
+			s->adopt.retry_at = s->adopt.deadline_at = USEC_INFINITY;
+			ending_child_gone(s, s->adopt.cache[i].wait_status);
+			return true;
+		}
+	return false;
+}
+
+static void read_pidfile(struct supervisor *s) {
+	struct adopt *a = &s->adopt;
+	struct pidfile_reading reading;
+
+	pidfile_read(a->path, &reading);
+	a->last_problem = (int)reading.problem;
+	if (reading.problem != PIDFILE_OK || reading.pid == s->child.pid)
+		return;
+	if (a->step == ADOPT_WAIT && take_cached(s, reading.pid))
+		return;
+	if (!is_ours(reading.pid)) {
+		a->last_problem = PIDFILE_PROBLEM_MAX;
+		return;
+	}
+	if (reading.is_world_writable && !a->warned_writable) {
+		a->warned_writable = true;
+		log_warning("--pidfile=%s: everybody may write to it", a->path);
+	}
+	supervise(s, reading.pid, a->path);
+}
+
+static void guess(struct supervisor *s) {
+	pid_t pids[64];
+	pid_t found = 0;
+	ptrdiff_t n = proc_descendants(pids, ARRAY_SIZE(pids)), count = 0;
+
+	for (ptrdiff_t i = 0; i < MIN(n, (ptrdiff_t)ARRAY_SIZE(pids)); i++)
+		if (is_own_child(pids[i]) && pids[i] != s->act.hook_pid) {
+			found = pids[i];
+			count++;
+		}
+	if (count == 1) {
+		supervise(s, found, "the one process that remained");
+		return;
+	}
+	if (s->now < s->adopt.deadline_at)
+		return;
+	fail(s, count == 0
+			? "--forking: no process remained after the launcher's exit; if the daemon "
+			  "has a pidfile, --pidfile=PATH finds it"
+			: "--forking: several processes remained after the launcher's exit; "
+			  "--pidfile=PATH says which one is the daemon");
+}
+
+static void on_folder(struct ev_loop *loop, struct ev_io *w, int events) {
+	struct supervisor *s = container_of(w, struct supervisor, adopt.watch_io);
+
+	s->now = usec_now();
+	pidfile_watch_drain(s->adopt.watch_fd);
+	if (s->adopt.step >= ADOPT_WAIT && supervisor_has_started(s))
+		read_pidfile(s);
+}
+
+static void watch_folder(struct supervisor *s) {
+	struct adopt *a = &s->adopt;
+
+	if (!a->path || a->watch_fd >= 0)
+		return;
+	a->watch_fd = pidfile_watch(a->path);
+	if (a->watch_fd < 0)
+		return;
+	ev_io_init(&a->watch_io, on_folder, a->watch_fd, EV_READ);
+	ev_io_start(s->loop, &a->watch_io);
+}
+
+int adopt_init(struct supervisor *s, struct text *error) {
+	struct adopt *a = &s->adopt;
+
+	ev_io_init(&a->watch_io, on_folder, -1, EV_READ);
+	ev_io_init(&a->pidfd_io, on_pidfd, -1, EV_READ);
+	for (size_t i = 0; i < s->n_slots; i++) {
+		const struct probe_conf *c = s->slots[i].probe->conf;
+		char cwd[4096] = "";
+
+		if (c->kind->mode != PROBE_STATE)
+			continue;
+		a->slot = (ptrdiff_t)i;
+		a->step = ADOPT_LAUNCHER;
+		if (!c->target)
+			continue;
+		if (c->target[0] != '/' && !getcwd(cwd, sizeof(cwd))) {
+			text_addf(error, "--pidfile=%s: the working folder has no path: %s",
+				  c->target, strerror(errno));
+			return -EINVAL;
+		}
+		if (asprintf(&a->path, "%s%s%s", cwd, cwd[0] ? "/" : "", c->target) < 0) {
+			a->path = NULL;
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void adopt_exited(struct supervisor *s, const struct reaped *r) {
+	struct adopt *a = &s->adopt;
+
+	if (!r->is_gone)
+		return;
+	for (size_t i = 0; i < ADOPT_OLDER; i++)
+		if (a->older[i] == r->pid)
+			a->older[i] = 0;
+	if (a->step != ADOPT_LAUNCHER && a->step != ADOPT_WAIT)
+		return;
+	if (a->n_cached == ADOPT_CACHE) {
+		memmove(a->cache, a->cache + 1, sizeof(a->cache) - sizeof(a->cache[0]));
+		a->n_cached--;
+	}
+	a->cache[a->n_cached].pid = r->pid;
+	a->cache[a->n_cached++].wait_status = r->wait_status;
+}
+
+static bool has_living_older(struct supervisor *s) {
+	for (size_t i = 0; i < ADOPT_OLDER; i++)
+		if (s->adopt.older[i] > 0 && is_ours(s->adopt.older[i]))
+			return true;
+	return false;
+}
+
+bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
+	struct adopt *a = &s->adopt;
+
+	unwatch_pid(s);
+	if (s->life >= LIFE_STOPPING)
+		return false;
+	if (a->step == ADOPT_LAUNCHER) {
+		if (wait_status != 0)
+			return false;
+		a->step = ADOPT_WAIT;
+		a->retry_usec = RETRY_FIRST;
+		a->retry_at = s->now;
+		a->deadline_at = usec_add(s->now, a->path ? s->conf->pidfile_timeout_usec : SETTLE);
+		watch_folder(s);
+		status_changed(s);
+		return true;
+	}
+	if (a->path && has_living_older(s)) {
+		/* Known now: the older one takes it back when the file names it. */
+		a->step = ADOPT_TAKE_BACK;
+		a->retry_usec = RETRY_FIRST;
+		a->retry_at = s->now;
+		a->deadline_at = usec_add(s->now, TAKE_BACK);
+		s->ending.wait_status = is_known ? wait_status : 1 << 8;
+		return true;
+	}
+	return false;
+}
+
+void adopt_mainpid(struct supervisor *s, pid_t pid) {
+	if (pid == s->child.pid || s->life >= LIFE_STOPPING)
+		return;
+	if (pid <= 1 || pid == getpid() || !is_ours(pid)) {
+		log_warning("MAINPID=%d of the child is not a process of ours: ignored", pid);
+		return;
+	}
+	supervise(s, pid, "MAINPID");
+}
+
+static void give_up(struct supervisor *s) {
+	char reason[LOG_MESSAGE_MAX];
+	struct text t = TEXT_OVER(reason);
+
+	if (s->adopt.step == ADOPT_TAKE_BACK) {
+		s->adopt.retry_at = s->adopt.deadline_at = USEC_INFINITY;
+		ending_child_gone(s, s->ending.wait_status);
+		return;
+	}
+	text_addf(&t, "--pidfile=%s: %s", s->adopt.path,
+		  s->adopt.last_problem == PIDFILE_PROBLEM_MAX
+			  ? "it names a process that sdwd did not start"
+			  : pidfile_problem_str((enum pidfile_problem)s->adopt.last_problem));
+	fail(s, reason);
+}
+
+void adopt_turn(struct supervisor *s) {
+	struct adopt *a = &s->adopt;
+
+	if (!supervisor_has_started(s) || MIN(a->retry_at, a->deadline_at) > s->now)
+		return;
+	a->retry_at = usec_add(s->now, a->retry_usec);
+	a->retry_usec = MIN(a->retry_usec * 2, RETRY_MAX);
+	watch_folder(s);
+	if (!a->path) {
+		guess(s);
+		return;
+	}
+	read_pidfile(s);
+	if ((a->step == ADOPT_WAIT || a->step == ADOPT_TAKE_BACK) && a->deadline_at <= s->now)
+		give_up(s);
+}
+
+usec_t adopt_next_at(const struct supervisor *s) {
+	return supervisor_has_started(s) ? MIN(s->adopt.retry_at, s->adopt.deadline_at)
+					 : USEC_INFINITY;
+}
+
+void adopt_done(struct supervisor *s) {
+	struct adopt *a = &s->adopt;
+
+	unwatch_pid(s);
+	if (ev_is_active(&a->watch_io))
+		ev_io_stop(s->loop, &a->watch_io);
+	a->watch_fd = fd_close(a->watch_fd);
+	free(a->path);
+	a->path = NULL;
+}

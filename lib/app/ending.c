@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end: of an unhealthy child (our own decision), of what a child leaves behind, and our own
+ * exit status.  Nothing here ends sdwd before the child is gone: under KillMode=mixed the rest of
+ * the unit is killed the moment that sdwd ends.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "app/internal.h"
+#include "sys/proc.h"
+
+#define ORPHANS_MAX 1024
+/* How often SIGKILL is repeated for those that were just being born, and how long the last one
+ * waits. */
+#define KILL_AGAIN (200 * USEC_PER_MSEC)
+
+static ptrdiff_t find_orphans(pid_t pids[static ORPHANS_MAX]) {
+	ptrdiff_t n = reaper_has_children() ? proc_descendants(pids, ORPHANS_MAX) : 0;
+
+	return MIN(n, ORPHANS_MAX);
+}
+
+static void kill_everything(struct supervisor *s) {
+	pid_t pids[ORPHANS_MAX];
+	ptrdiff_t n;
+
+	if (s->child.pid > 0)
+		(void)kill(s->child.pid, SIGKILL);
+	if (s->child.pid > 0 && s->child.pgid > 0)
+		(void)kill(-s->child.pgid, SIGKILL);
+	n = find_orphans(pids);
+	for (ptrdiff_t i = 0; i < n; i++)
+		(void)kill(pids[i], SIGKILL);
+}
+
+void ending_kill_child(struct supervisor *s, const char *reason) {
+	char name[SIGNAL_STR_MAX];
+	int r;
+
+	s->ending.is_own_decision = true;
+	if (s->life < LIFE_STOPPING)
+		supervisor_event(s, LIFE_STOP_OWN);
+	status_send_stopping(s, reason);
+	if (s->child.pid <= 0) {
+		ending_collect(s);
+		return;
+	}
+	log_notice("ending pid %d with %s", s->child.pid, signal_str(name, s->conf->kill_signal));
+	r = child_signal(&s->child, s->conf->kill_signal, s->conf->signal_group, false,
+			 (union sigval){0});
+	if (r < 0 && r != -ESRCH)
+		log_warning("cannot send %s to pid %d: %s", name, s->child.pid, strerror(-r));
+	(void)child_signal(&s->child, SIGCONT, s->conf->signal_group, false, (union sigval){0});
+	s->ending.step = END_TERM;
+	s->ending.at = usec_add(s->now, s->conf->kill_timeout_usec);
+}
+
+void ending_child_gone(struct supervisor *s, int wait_status) {
+	if (!s->ending.has_status) {
+		s->ending.wait_status = wait_status;
+		s->ending.has_status = true;
+		message_child_gone(s, wait_status);
+	}
+	tty_take_back(&s->tty);
+	supervisor_event(s, LIFE_CHILD_GONE);
+}
+
+static bool was_told(const struct ending *e, pid_t pid) {
+	for (size_t i = 0; i < e->n_told; i++)
+		if (e->told[i] == pid)
+			return true;
+	return false;
+}
+
+static void remember_told(struct ending *e, pid_t pid) {
+	if (e->n_told == e->size_told) {
+		size_t size = e->size_told * 2 + 16;
+		pid_t *told = reallocarray(e->told, size, sizeof(*told));
+
+		if (!told)
+			return;
+		e->told = told;
+		e->size_told = size;
+	}
+	e->told[e->n_told++] = pid;
+}
+
+/* SIGTERM once for each orphan; new ones appear as their parents end. */
+static ptrdiff_t tell_orphans(struct supervisor *s) {
+	pid_t pids[ORPHANS_MAX];
+	ptrdiff_t n = find_orphans(pids);
+
+	for (ptrdiff_t i = 0; i < n && s->conf->orphans == ORPHANS_TERM; i++) {
+		if (was_told(&s->ending, pids[i]))
+			continue;
+		remember_told(&s->ending, pids[i]);
+		(void)kill(pids[i], SIGTERM);
+		(void)kill(pids[i], SIGCONT);
+	}
+	return n;
+}
+
+void ending_collect(struct supervisor *s) {
+	ptrdiff_t n;
+
+	if (s->act.hook_pid > 0)
+		spawn_kill(s->act.hook_pid);
+	n = s->conf->orphans == ORPHANS_LEAVE ? 0 : tell_orphans(s);
+	if (n == 0) {
+		s->ending.at = USEC_INFINITY;
+		supervisor_event(s, LIFE_ALL_GONE);
+		return;
+	}
+	if (n < 0)
+		log_warning("cannot look for processes left behind: %s", strerror((int)-n));
+	else
+		log_info("%td process%s left behind%s", n, n == 1 ? "" : "es",
+			 s->conf->orphans == ORPHANS_TERM ? ", got SIGTERM" : ", waiting");
+	/* The watchdog still runs: STOPPING=1 keeps it from turning a clean end into a kill. */
+	if (!s->ending.is_own_decision)
+		status_send_stopping(s, "waiting for processes left behind");
+	s->ending.step = END_ORPHANS;
+	s->ending.at = s->conf->orphans == ORPHANS_WAIT
+			       ? USEC_INFINITY
+			       : usec_add(s->now, s->conf->orphan_timeout_usec);
+}
+
+void ending_turn(struct supervisor *s) {
+	struct ending *e = &s->ending;
+
+	/* Stopped while nothing was supervised: between a launcher's end and its daemon's pidfile.
+	 */
+	if (s->life == LIFE_STOPPING && s->child.pid <= 0 && e->step == END_NONE &&
+	    !e->has_status) {
+		ending_child_gone(s, e->stop_signal);
+		return;
+	}
+	if ((e->step == END_ORPHANS || e->step == END_ORPHANS_KILL) && tell_orphans(s) == 0) {
+		e->step = END_NONE;
+		e->at = USEC_INFINITY;
+		supervisor_event(s, LIFE_ALL_GONE);
+		return;
+	}
+	if (e->at > s->now)
+		return;
+	switch (e->step) {
+	case END_NONE:
+		e->at = USEC_INFINITY;
+		break;
+	case END_TERM:
+		log_warning("pid %d did not end in time: SIGKILL", s->child.pid);
+		e->step = END_KILL;
+		/* fall through */
+	case END_KILL:
+		kill_everything(s);
+		e->at = usec_add(s->now, KILL_AGAIN);
+		break;
+	case END_ORPHANS:
+		log_warning("processes left behind did not end in time: SIGKILL");
+		kill_everything(s);
+		e->step = END_ORPHANS_KILL;
+		e->at = usec_add(s->now, KILL_AGAIN);
+		break;
+	case END_ORPHANS_KILL:
+		log_warning("processes left behind outlive SIGKILL");
+		e->step = END_NONE;
+		e->at = USEC_INFINITY;
+		supervisor_event(s, LIFE_ALL_GONE);
+		break;
+	}
+}
+
+/* --exit-map and --exit-status; a signal counts as 128 + n for the map. */
+static int report_as(const struct conf *c, int wait_status) {
+	int code =
+		WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+
+	if (code <= 255 && c->exit_map[code] >= 0)
+		return c->exit_map[code] << 8;
+	if (WIFSIGNALED(wait_status) && c->exit_mode == EXIT_SHELL)
+		return (code & 0xff) << 8;
+	return wait_status;
+}
+
+struct supervisor_end ending_result(const struct supervisor *s) {
+	if (s->ending.is_own_decision)
+		return SUPERVISOR_EXIT(EXIT_UNHEALTHY);
+	if (!s->ending.has_status)
+		return SUPERVISOR_EXIT(EXIT_SDWD);
+	return (struct supervisor_end){.wait_status = report_as(s->conf, s->ending.wait_status)};
+}
+
+void ending_done(struct supervisor *s) {
+	free(s->ending.told);
+	s->ending.told = NULL;
+}

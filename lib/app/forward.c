@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Signals in: every one but SIGCHLD goes on to the child; the --stop-signal ones begin a stop as
+ * well. */
+#include <errno.h>
+#include <string.h>
+
+#include "app/internal.h"
+
+static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
+	int number = (int)info->ssi_signo, as = s->conf->signal_map[number], r;
+	bool is_stop = conf_is_stop_signal(s->conf, number);
+	union sigval value = {.sival_ptr = (void *)(uintptr_t)info->ssi_ptr};
+	char name[SIGNAL_STR_MAX];
+
+	if (as == SIGNAL_SAME)
+		as = number;
+	if (as == 0) {
+		log_debug("%s: dropped (--signal-map)", signal_str(name, number));
+		return;
+	}
+	if (is_stop && supervisor_has_started(s)) {
+		log_info("%s from pid %u: stopping", signal_str(name, number), info->ssi_pid);
+		s->ending.stop_signal = number;
+		supervisor_event(s, LIFE_STOP_SIGNAL);
+		status_send_stopping(s, signal_str(name, number));
+	}
+	if (s->child.pid <= 0) {
+		log_info("%s: there is no process to forward it to", signal_str(name, number));
+		return;
+	}
+	r = child_signal(&s->child, as, s->conf->signal_group, info->ssi_code == SI_QUEUE, value);
+	if (r < 0 && r != -ESRCH)
+		log_warning("cannot forward %s to pid %d: %s", signal_str(name, as), s->child.pid,
+			    strerror(-r));
+}
+
+void forward_drain(struct supervisor *s) {
+	struct signalfd_siginfo info;
+	bool has_sigchld = false;
+	int r;
+
+	/* While exec is not known to have worked, signals wait. */
+	if (!ev_is_active(&s->signals_io))
+		return;
+	while ((r = signals_next(s->setup->signals, &info)) > 0) {
+		if (info.ssi_signo == SIGCHLD)
+			has_sigchld = true;
+		else
+			forward(s, &info);
+	}
+	if (r < 0) {
+		log_error("signalfd: %s", strerror(-r));
+		ev_io_stop(s->loop, &s->signals_io);
+	}
+	if (has_sigchld)
+		reap_turn(s);
+}
+
+static void on_signals(struct ev_loop *loop, struct ev_io *w, int events) {
+	struct supervisor *s = container_of(w, struct supervisor, signals_io);
+
+	s->now = usec_now();
+	forward_drain(s);
+}
+
+void forward_start(struct supervisor *s) {
+	if (ev_is_active(&s->signals_io))
+		return;
+	ev_io_init(&s->signals_io, on_signals, s->setup->signals->fd, EV_READ);
+	ev_set_priority(&s->signals_io, EV_MAXPRI);
+	ev_io_start(s->loop, &s->signals_io);
+	/* What happened before we listened. */
+	reap_turn(s);
+}

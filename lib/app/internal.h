@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <ev.h>
+#include <signal.h>
+
+#include "app/supervisor.h"
+#include "core/lifecycle.h"
+#include "core/monitor.h"
+#include "probe/probe.h"
+#include "sys/child.h"
+#include "sys/journal.h"
+#include "sys/notifier.h"
+#include "sys/notify_sock.h"
+#include "sys/reaper.h"
+#include "sys/spawn.h"
+#include "sys/tty.h"
+
+/*
+ * What the files of this room share: the one supervisor and the functions that they call of each
+ * other.  Each file has one job, named in its heading; all of them run on the one loop.  Times are
+ * absolute, USEC_INFINITY is "off".
+ */
+
+/* One configured probe and what was last found out. Index in slots = index in the monitor. */
+struct slot {
+	struct probe *probe;
+	struct outcome last; /* of the newest look or beat; cause of a lease that ran out */
+	bool has_last;
+	usec_t closed_at; /* CAUSE_CLOSED is judged then, unless the child's end comes first */
+};
+
+/* Ways to a datagram's acceptance (notifier tokens). */
+enum token { TOKEN_NONE, TOKEN_READY, TOKEN_TRIGGER };
+
+/* unhealthy.c: what follows the edge to unhealthy, step by step. */
+enum act_step { ACT_IDLE, ACT_DUMP_WAIT, ACT_HOOK, ACT_DONE };
+
+struct act {
+	enum act_step step;
+	bool is_recovery; /* the hook that runs is for the recovery */
+	usec_t at;        /* end of dump-wait or hook-timeout */
+	pid_t hook_pid;   /* 0: none runs */
+	struct spawn_command hook;
+	bool owes_recovery; /* recovered while the hook of the edge still ran */
+};
+
+/* ending.c: how the end goes. */
+enum end_step { END_NONE, END_TERM, END_KILL, END_ORPHANS, END_ORPHANS_KILL };
+
+struct ending {
+	enum end_step step;
+	usec_t at;            /* of the next escalation */
+	bool is_own_decision; /* exit 124 whatever the child's status */
+	int wait_status;      /* of the supervised process, or as it must be reported */
+	bool has_status;
+	int stop_signal; /* the one that began the stop, 0: none did */
+	pid_t *told;     /* orphans that got their SIGTERM, owned */
+	size_t n_told, size_told;
+	char reason[OUTCOME_TEXT_MAX];
+};
+
+/* adopt.c: daemons that fork away. */
+#define ADOPT_CACHE 32
+#define ADOPT_OLDER 4
+
+enum adopt_step {
+	ADOPT_OFF,       /* the command itself is supervised */
+	ADOPT_LAUNCHER,  /* it runs, and shall fork away */
+	ADOPT_WAIT,      /* it exited 0: waiting for the pidfile, or for one descendant to remain */
+	ADOPT_DONE,      /* the daemon is supervised */
+	ADOPT_TAKE_BACK, /* the daemon ended, an older one lives: waiting for the file to name it */
+};
+
+struct adopt {
+	enum adopt_step step;
+	char *path;     /* absolute, owned; NULL: --forking, or MAINPID alone */
+	ptrdiff_t slot; /* of --pidfile or --forking, -1: none */
+	usec_t retry_at, deadline_at;
+	usec_t retry_usec;
+	int watch_fd;
+	struct ev_io watch_io;
+	int pidfd; /* of a supervised process that is not our own child */
+	struct ev_io pidfd_io;
+	pid_t older[ADOPT_OLDER]; /* supervised before, may take over again */
+	int last_problem;
+	struct {
+		pid_t pid;
+		int wait_status;
+	} cache[ADOPT_CACHE]; /* ended before anybody knew them */
+	size_t n_cached;
+	bool warned_writable;
+};
+
+struct supervisor {
+	const struct supervisor_setup *setup;
+	const struct conf *conf;
+	usec_t watchdog_usec;
+	bool has_watchdog; /* systemd's: pings are wanted */
+	enum on_unhealthy mode;
+
+	struct ev_loop *loop;
+	struct ev_io signals_io, exec_io, relay_io;
+	struct ev_timer timer;
+	usec_t now;     /* of this turn */
+	usec_t wake_at; /* what the timer was set for */
+
+	enum life_state life;
+	struct monitor monitor;
+	struct slot *slots;
+	size_t n_slots;
+	ptrdiff_t notify_slot; /* of --notify, -1: none */
+	struct probe_owner owner;
+
+	struct child child;
+	bool is_child_stopped; /* as waitid said last */
+	struct tty tty;
+	struct adopt adopt;
+	struct act act;
+	struct ending ending;
+
+	struct notifier notifier;
+	usec_t flush_at;
+	struct notify_sock relay;
+	struct notify_datagram datagram; /* the one being worked on */
+	int access;                      /* enum notify_access, as it is now */
+	bool has_told_refused;
+	bool has_told_lost;
+	bool is_relay_held;     /* not listened to: the manager does not read */
+	bool is_child_ready;    /* READY=1 came from it */
+	bool is_ready_sent;     /* READY=1 was handed to the notifier */
+	bool is_reloading;      /* RELOADING=1 was forwarded */
+	char child_status[512]; /* its STATUS=, clean; empty: none */
+
+	char status_sent[NOTIFY_MSG_MAX];
+	usec_t status_at; /* when the next one may go */
+	bool is_status_due;
+
+	struct journal journal;
+	usec_t started_at, start_timeout_at, extend_at, extend_until_at, remind_at;
+	usec_t evidence_at; /* the last good evidence of the composite while it was good; 0: none */
+};
+
+/* supervisor.c: the loop, the turn, and the one place where the life's state changes */
+void supervisor_event(struct supervisor *s, enum life_event event);
+bool supervisor_has_started(const struct supervisor *s); /* LAUNCHING is over, no stop began */
+void supervisor_check_ready(struct supervisor *s);
+const char *supervisor_probe_name(const struct supervisor *s,
+				  ptrdiff_t slot); /* "process" for MONITOR_PROCESS */
+
+/* looks.c: outcomes into the monitor, looks out of it, the process, the pings */
+extern const struct probe_owner looks_owner;
+void looks_begin(struct supervisor *s);
+void looks_end(struct supervisor *s);  /* a stop began: cancel all */
+void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks */
+void looks_judge(struct supervisor *s);
+void looks_ping(struct supervisor *s);
+void looks_process(struct supervisor *s);
+void looks_stall(struct supervisor *s);
+usec_t looks_next_at(const struct supervisor *s);
+
+/* launch.c: surroundings, environment and start of the child */
+int launch_prepare(struct supervisor *s);
+int launch_start(struct supervisor *s);
+
+/* forward.c: signals in */
+void forward_start(struct supervisor *s);
+void forward_drain(struct supervisor *s);
+
+/* reap.c */
+void reap_turn(struct supervisor *s);
+
+/* adopt.c */
+int adopt_init(struct supervisor *s, struct text *error);
+void adopt_exited(struct supervisor *s,
+		  const struct reaped *r); /* a process that is not the supervised one */
+bool adopt_takes_exit(struct supervisor *s, int wait_status,
+		      bool is_known); /* of the supervised one; true: not the end */
+void adopt_mainpid(struct supervisor *s, pid_t pid);
+void adopt_turn(struct supervisor *s);
+usec_t adopt_next_at(const struct supervisor *s);
+void adopt_done(struct supervisor *s);
+
+/* relay.c */
+int relay_open(struct supervisor *s);
+void relay_start(struct supervisor *s);
+bool relay_drain(struct supervisor *s); /* a bounded turn; true: more may wait */
+void relay_turn(struct supervisor *s);  /* listens again once the manager reads again */
+void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m);
+void relay_done(struct supervisor *s);
+
+/* status.c: up to systemd */
+void status_turn(struct supervisor *s);
+void status_changed(struct supervisor *s);
+void status_health(const struct supervisor *s, struct text *t);
+void status_compose(const struct supervisor *s, struct text *t); /* what STATUS= says as a whole */
+void status_send_due(struct supervisor *s); /* at once, where one waits for its second */
+void status_send_ready(struct supervisor *s);
+void status_send_stopping(struct supervisor *s, const char *reason);
+void status_send_trigger(struct supervisor *s, const char *reason);
+void status_send_error(struct supervisor *s, int error, const char *reason); /* STATUS and ERRNO */
+void status_on_sent(void *context, unsigned token);
+usec_t status_next_at(const struct supervisor *s);
+
+/* unhealthy.c */
+void act_begin(struct supervisor *s);
+void act_recover(struct supervisor *s);
+bool act_reaped(struct supervisor *s, const struct reaped *r);
+void act_turn(struct supervisor *s);
+void act_stop(struct supervisor *s); /* a stop began */
+void act_done(struct supervisor *s);
+
+/* ending.c */
+void ending_kill_child(struct supervisor *s, const char *reason); /* our own decision: 124 */
+void ending_child_gone(struct supervisor *s, int wait_status);
+void ending_collect(struct supervisor *s);
+void ending_turn(struct supervisor *s);
+struct supervisor_end ending_result(const struct supervisor *s);
+void ending_done(struct supervisor *s);
+
+/* message.c: the log lines that have ids and fields */
+void message_unhealthy(struct supervisor *s, const char *reason);
+void message_recovered(struct supervisor *s);
+void message_degraded(struct supervisor *s, bool is_degraded);
+void message_ready(struct supervisor *s);
+void message_start(struct supervisor *s);
+void message_action(struct supervisor *s, const char *what);
+void message_child_gone(struct supervisor *s, int wait_status);
+void message_exec_failed(struct supervisor *s, enum child_stage stage, int error);
+void message_start_timeout(struct supervisor *s, const char *missing);
+void message_stall(struct supervisor *s, usec_t gap, usec_t credit);
+void message_adopted(struct supervisor *s, pid_t pid, const char *how);
+void message_hook(struct supervisor *s, const char *what);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* What must be there before the child is started, and its start. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/internal.h"
+#include "probe/heartbeat.h"
+#include "sys/self.h"
+
+static int open_journal(struct supervisor *s) {
+	int r = journal_open(&s->journal, s->conf->log_target == LOG_TARGET_JOURNAL,
+			     s->conf->log_target == LOG_TARGET_STDERR);
+
+	if (r < 0) {
+		log_error("--log-target=journal: %s", strerror(-r));
+		return r;
+	}
+	s->journal.label = s->conf->label;
+	log_set_sink(journal_sink, &s->journal);
+	log_set_level((enum log_level)s->conf->log_level);
+	return 0;
+}
+
+/* Who acts on an unhealthy child: without a manager above us, we do. */
+static void choose_mode(struct supervisor *s) {
+	s->has_watchdog = s->setup->env.watchdog_usec > 0 && notifier_is_open(&s->notifier);
+	s->mode = (enum on_unhealthy)s->conf->on_unhealthy;
+	if (!notifier_is_open(&s->notifier) &&
+	    (s->mode == ON_UNHEALTHY_WITHHOLD || s->mode == ON_UNHEALTHY_TRIGGER))
+		s->mode = ON_UNHEALTHY_KILL;
+}
+
+static const struct probe_class *class_of(const struct probe_kind *kind) {
+	for (size_t i = 0; probe_registry[i]; i++)
+		if (probe_registry[i]->kind == kind)
+			return probe_registry[i];
+	assert(false);
+	return NULL;
+}
+
+static int make_probes(struct supervisor *s, struct text *error) {
+	s->slots = calloc(s->conf->n_probes + 1, sizeof(*s->slots));
+	if (!s->slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->conf->n_probes; i++) {
+		const struct probe_class *class = class_of(s->conf->probes[i]->kind);
+		struct probe *p = calloc(1, class->size);
+		int r;
+
+		if (!p)
+			return -ENOMEM;
+		p->class = class;
+		p->conf = s->conf->probes[i];
+		p->owner = &s->owner;
+		p->loop = s->loop;
+		s->slots[i] = (struct slot){.probe = p, .closed_at = USEC_INFINITY};
+		s->n_slots++;
+		if (strcmp(class->kind->name, "notify") == 0)
+			s->notify_slot = (ptrdiff_t)i;
+		r = class->init ? class->init(p, error) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int launch_prepare(struct supervisor *s) {
+	const char *address = getenv("NOTIFY_SOCKET");
+	char reason[LOG_MESSAGE_MAX];
+	struct text error = TEXT_OVER(reason);
+	int r;
+
+	r = open_journal(s);
+	if (r < 0)
+		return r;
+	r = notifier_open(&s->notifier, address && *address ? address : NULL);
+	if (r < 0) {
+		log_error("NOTIFY_SOCKET='%s': %s", address, strerror(-r));
+		return r;
+	}
+	s->notifier.on_sent = status_on_sent;
+	s->notifier.context = s;
+	choose_mode(s);
+	r = signals_open(s->setup->signals);
+	if (r < 0) {
+		log_error("signalfd: %s", strerror(-r));
+		return r;
+	}
+	r = !s->conf->unhealthy_hook ? 0
+				     : spawn_command_parse(&s->act.hook, s->conf->unhealthy_hook);
+	if (r < 0) {
+		log_error("--unhealthy-hook: '%s' is not a command: %s", s->conf->unhealthy_hook,
+			  r == -EINVAL ? "empty, or a quote is not closed" : strerror(-r));
+		return r;
+	}
+	r = make_probes(s, &error);
+	if (r == 0)
+		r = adopt_init(s, &error);
+	if (r < 0) {
+		log_error("%s", error.length > 0 ? reason : strerror(-r));
+		return r;
+	}
+	r = relay_open(s);
+	if (r < 0) {
+		log_error("cannot make the child's NOTIFY_SOCKET: %s", strerror(-r));
+		return r;
+	}
+	tty_init(&s->tty);
+	message_start(s);
+	return 0;
+}
+
+/* The environment that only the child gets; freed after the start. */
+struct surroundings {
+	char **set;
+	size_t n_set;
+	struct child_fd *fds;
+	int *taken;
+	size_t n_fds;
+};
+
+static int surroundings_add(struct surroundings *e, const char *format, ...) printf_like(2, 3);
+
+static int surroundings_add(struct surroundings *e, const char *format, ...) {
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = vasprintf(&e->set[e->n_set], format, arguments);
+	va_end(arguments);
+	if (r < 0) {
+		e->set[e->n_set] = NULL;
+		return -ENOMEM;
+	}
+	e->n_set++;
+	return 0;
+}
+
+static void surroundings_done(struct surroundings *e) {
+	for (size_t i = 0; i < e->n_set; i++)
+		free(e->set[i]);
+	free(e->set);
+	free(e->fds);
+	free(e->taken);
+}
+
+/* SDWD_HEARTBEAT_FD_<NAME>: the probe's name in capitals, everything but letters and digits as '_'.
+ */
+static int add_heartbeat(struct surroundings *e, const struct probe *p, int as, bool is_first) {
+	char name[64];
+	size_t length = 0;
+	int r;
+
+	for (const char *c = p->conf->name; *c != '\0' && length + 1 < sizeof(name); c++) {
+		bool is_letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+
+		name[length++] = is_letter ? (char)(*c & ~0x20) : *c >= '0' && *c <= '9' ? *c : '_';
+	}
+	name[length] = '\0';
+	r = surroundings_add(e, "SDWD_HEARTBEAT_FD_%s=%d", name, as);
+	if (r == 0 && is_first)
+		r = surroundings_add(e, "SDWD_HEARTBEAT_FD=%d", as);
+	return r;
+}
+
+static int add_heartbeats(struct supervisor *s, struct surroundings *e) {
+	/* Settled numbers first: the free ones must not take them. */
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < s->n_slots; i++) {
+			struct probe *p = s->slots[i].probe;
+			const struct heartbeat_settings *settings = p->conf->settings;
+			int as;
+
+			if (p->class != &probe_heartbeat || (settings->fd >= 0) != (pass == 0))
+				continue;
+			as = heartbeat_choose_fd(p, s->setup->inherit, e->taken, e->n_fds);
+			if (as < 0) {
+				log_error("--heartbeat=%d: this fd is in use already",
+					  settings->fd);
+				return as;
+			}
+			e->taken[e->n_fds] = as;
+			e->fds[e->n_fds].fd = heartbeat_child_end(p, &e->fds[e->n_fds].as);
+			e->n_fds++;
+		}
+	for (size_t i = 0, n = 0; i < s->n_slots; i++) {
+		struct probe *p = s->slots[i].probe;
+		int as, r;
+
+		if (p->class != &probe_heartbeat)
+			continue;
+		(void)heartbeat_child_end(p, &as);
+		r = add_heartbeat(e, p, as, n++ == 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int surroundings_make(struct supervisor *s, struct surroundings *e) {
+	int r;
+
+	/* Two for each heartbeat, and NOTIFY_SOCKET. */
+	e->set = calloc(2 * s->n_slots + 2, sizeof(*e->set));
+	e->fds = calloc(s->n_slots + 1, sizeof(*e->fds));
+	e->taken = calloc(s->n_slots + 1, sizeof(*e->taken));
+	if (!e->set || !e->fds || !e->taken)
+		return -ENOMEM;
+	r = add_heartbeats(s, e);
+	if (r == 0 && s->relay.path)
+		r = surroundings_add(e, "NOTIFY_SOCKET=%s", s->relay.path);
+	return r;
+}
+
+/* A stop that came before there was anything to stop: end as the command would have, without
+ * starting it. */
+static int pending_stop(const struct supervisor *s) {
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return 0;
+	for (int n = 1; n <= SIGNAL_MAX; n++)
+		if ((s->conf->stop_signals & UINT64_C(1) << (n - 1)) &&
+		    sigismember(&pending, n) == 1)
+			return n;
+	return 0;
+}
+
+static void harden_self(struct supervisor *s) {
+	const struct conf *c = s->conf;
+	int r;
+
+	if (c->mlock && (r = self_lock_memory()) < 0)
+		log_warning("--mlock: %s", strerror(-r));
+	if (c->rtprio > 0 && (r = self_set_rtprio(c->rtprio)) < 0)
+		log_warning("--rtprio=%d: %s", c->rtprio, strerror(-r));
+	if (c->nice != INT_MAX && (r = self_set_nice(c->nice)) < 0)
+		log_warning("--nice=%d: %s", c->nice, strerror(-r));
+	if (c->oom_score_adjust != INT_MAX && (r = self_set_oom_score(c->oom_score_adjust)) < 0)
+		log_warning("--oom-score-adjust=%d: %s", c->oom_score_adjust, strerror(-r));
+}
+
+static usec_t child_watchdog(const struct supervisor *s) {
+	return s->notify_slot < 0 ? 0 : s->slots[s->notify_slot].probe->conf->silence_usec;
+}
+
+int launch_start(struct supervisor *s) {
+	static const char *const unset[] = {"NOTIFY_SOCKET", NULL};
+	struct surroundings surroundings = {0};
+	struct child_conf c = {
+		.command = s->conf->command,
+		.argv0 = s->conf->argv0,
+		.signals = s->setup->signals,
+		.inherit = s->setup->inherit,
+		.unset_env = s->relay.path ? NULL : unset,
+		.watchdog_usec = child_watchdog(s),
+		.setsid = s->conf->setsid,
+		.pdeathsig = s->conf->pdeathsig,
+		.is_foreground = tty_is_interactive(&s->tty),
+	};
+	int r, stop;
+
+	r = self_become_subreaper();
+	if (r < 0 && s->adopt.step != ADOPT_OFF) {
+		log_error("--%s needs PR_SET_CHILD_SUBREAPER: %s",
+			  s->adopt.path ? "pidfile" : "forking", strerror(-r));
+		return r;
+	}
+	if (r < 0)
+		log_warning("PR_SET_CHILD_SUBREAPER: %s; orphans will not be seen", strerror(-r));
+	r = surroundings_make(s, &surroundings);
+	if (r < 0) {
+		surroundings_done(&surroundings);
+		return r;
+	}
+	c.set_env = surroundings.set;
+	c.fds = surroundings.fds;
+	c.n_fds = surroundings.n_fds;
+
+	stop = pending_stop(s);
+	if (stop > 0) {
+		char name[SIGNAL_STR_MAX];
+
+		surroundings_done(&surroundings);
+		log_notice("%s came before the start: nothing was started", signal_str(name, stop));
+		s->ending.wait_status = stop;
+		s->ending.has_status = true;
+		return 1;
+	}
+	s->now = s->started_at = usec_now();
+	r = child_start(&s->child, &c);
+	surroundings_done(&surroundings);
+	if (r < 0) {
+		log_error("cannot start '%s': %s", s->conf->command[0], strerror(-r));
+		return r;
+	}
+	if (s->conf->start_timeout_usec != USEC_INFINITY)
+		s->start_timeout_at = usec_add(s->started_at, s->conf->start_timeout_usec);
+	else if (!notifier_is_open(&s->notifier))
+		s->remind_at = usec_add(s->started_at, USEC_PER_MINUTE);
+	if (s->conf->extend_start_usec > 0) {
+		s->extend_at = s->started_at;
+		s->extend_until_at = usec_add(s->started_at, s->conf->extend_start_usec);
+	}
+	harden_self(s);
+	/* No mount is held by our working folder; relative paths were made absolute before. */
+	if (chdir("/") < 0)
+		log_warning("chdir /: %s", strerror(errno));
+	return 0;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the probes and the monitor: outcomes go in, looks and pings come out.  What an outcome
+ * means is decided in core/monitor.c; here it is only carried, named and performed.
+ */
+#include <string.h>
+
+#include "app/internal.h"
+#include "base/text.h"
+#include "probe/notify.h"
+#include "sys/proc.h"
+
+/* A child that ends closes its pipes before we hear of its end: `closed` waits so long for that. */
+#define CLOSED_GRACE USEC_PER_SEC
+
+static ptrdiff_t slot_of(const struct supervisor *s, const struct probe *p) {
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i].probe == p)
+			return (ptrdiff_t)i;
+	assert(false);
+	return -1;
+}
+
+static void keep_last(struct supervisor *s, size_t i, const struct outcome *o) {
+	struct slot *slot = &s->slots[i];
+
+	if (!slot->has_last || slot->last.cause != o->cause || slot->last.verdict != o->verdict)
+		log_debug("%s: %s (%s): %s", supervisor_probe_name(s, (ptrdiff_t)i),
+			  verdict_str(o->verdict), cause_str(o->cause), o->text);
+	slot->last = *o;
+	slot->has_last = true;
+}
+
+static void end_look(struct supervisor *s, size_t i, struct outcome *o) {
+	o->latency_usec = usec_sub(s->now, s->monitor.probes[i].schedule.started_at);
+	keep_last(s, i, o);
+	(void)monitor_look_ended(&s->monitor, i, o->verdict, s->now);
+	status_changed(s);
+}
+
+static void on_outcome(struct probe_owner *owner, struct probe *p, const struct outcome *o) {
+	struct supervisor *s = container_of(owner, struct supervisor, owner);
+	size_t i = (size_t)slot_of(s, p);
+	struct outcome copy = *o;
+
+	if (!supervisor_has_started(s))
+		return;
+	s->now = usec_now();
+	if (s->monitor.probes[i].is_pull) {
+		end_look(s, i, &copy);
+		return;
+	}
+	if (o->cause == CAUSE_CLOSED) {
+		s->slots[i].closed_at = usec_add(s->now, CLOSED_GRACE);
+		keep_last(s, i, o);
+		return;
+	}
+	if ((ptrdiff_t)i == s->notify_slot)
+		monitor_set_lease(&s->monitor, i, notify_probe_lease(p));
+	keep_last(s, i, o);
+	(void)monitor_feed(&s->monitor, i, o->verdict, s->now);
+}
+
+static void on_words(struct probe_owner *owner, struct probe *p, const struct notify_msg *m) {
+	relay_words(container_of(owner, struct supervisor, owner), p, m);
+}
+
+const struct probe_owner looks_owner = {.on_outcome = on_outcome, .on_words = on_words};
+
+static struct monitor_probe_conf conf_of(const struct supervisor *s, size_t i) {
+	const struct probe_conf *c = s->slots[i].probe->conf;
+	usec_t slack = lease_slack(s->watchdog_usec);
+	usec_t retry = MIN(c->fast_interval_usec, slack / 2);
+	struct monitor_probe_conf m = {
+		.is_pull = c->kind->mode == PROBE_PULL,
+		.is_optional = c->is_optional,
+		.health = {.fall = 1, .rise = 1, .start_period_usec = c->start_period_usec},
+	};
+
+	switch (c->kind->mode) {
+	case PROBE_PULL:
+		m.health.fall = c->fall;
+		m.health.rise = c->rise;
+		m.health.window_failures = c->window_failures;
+		m.health.window_looks = c->window_looks;
+		m.health.lease_usec = lease_length_pull(c->interval_usec, c->fast_interval_usec,
+							c->timeout_usec, c->fall, slack);
+		m.schedule = (struct schedule_conf){
+			.interval_usec = c->interval_usec,
+			.timeout_usec = c->timeout_usec,
+			.fast_usec = c->fast_interval_usec,
+			.start_usec = c->start_interval_usec,
+			.retry_usec = MAX(retry, USEC_PER_MSEC),
+			.phase_usec = schedule_phase(s->conf->label, c->name, c->interval_usec),
+		};
+		break;
+	case PROBE_PUSH:
+		m.health.lease_usec = c->silence_usec;
+		break;
+	case PROBE_STATE:
+		m.health.lease_usec = s->watchdog_usec;
+		break;
+	}
+	return m;
+}
+
+void looks_begin(struct supervisor *s) {
+	struct monitor_probe_conf confs[MONITOR_PROBES_MAX];
+	size_t required = 0;
+
+	for (size_t i = 0; i < s->n_slots; i++) {
+		confs[i] = conf_of(s, i);
+		required += !confs[i].is_optional;
+	}
+	if (s->conf->require > 0)
+		required = MIN(required, (size_t)s->conf->require);
+	monitor_init(&s->monitor, s->watchdog_usec, confs, s->n_slots, required,
+		     s->mode == ON_UNHEALTHY_WARN, s->now);
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i].probe->class->attach)
+			s->slots[i].probe->class->attach(s->slots[i].probe);
+}
+
+void looks_end(struct supervisor *s) {
+	monitor_stop(&s->monitor);
+	for (size_t i = 0; i < s->n_slots; i++) {
+		struct probe *p = s->slots[i].probe;
+
+		s->slots[i].closed_at = USEC_INFINITY;
+		if (p->class->cancel)
+			p->class->cancel(p);
+	}
+}
+
+void looks_process(struct supervisor *s) {
+	enum process_state state = PROCESS_RUNNING;
+	struct proc_stat stat;
+
+	/* Gone is waitid's word alone; where /proc is hidden, stopped is too. */
+	if (s->child.pid > 0 && proc_read_stat(s->child.pid, &stat) == 0)
+		state = stat.state == 'T'   ? PROCESS_STOPPED
+			: stat.state == 't' ? PROCESS_TRACED
+					    : PROCESS_RUNNING;
+	else if (s->is_child_stopped)
+		state = PROCESS_STOPPED;
+	monitor_process(&s->monitor, state, s->now);
+	if (s->adopt.slot >= 0 && s->adopt.step == ADOPT_DONE && state != PROCESS_STOPPED) {
+		struct outcome o;
+
+		outcome_set(&o, CAUSE_OK, "pid %d", s->child.pid);
+		keep_last(s, (size_t)s->adopt.slot, &o);
+		(void)monitor_feed(&s->monitor, (size_t)s->adopt.slot, VERDICT_PASS, s->now);
+	}
+}
+
+/* A push probe whose lease is about to end: what it has to say was perhaps only not read yet. */
+static void drain_late(struct supervisor *s) {
+	for (size_t i = 0; i < s->n_slots; i++) {
+		const struct health *h = &s->monitor.probes[i].health;
+		struct probe *p = s->slots[i].probe;
+
+		if (h->state != HEALTH_UP || lease_end(&h->lease) > s->now)
+			continue;
+		if ((ptrdiff_t)i == s->notify_slot)
+			(void)relay_drain(s);
+		else if (p->class->drain)
+			p->class->drain(p);
+	}
+}
+
+static void judge_closed(struct supervisor *s) {
+	for (size_t i = 0; i < s->n_slots; i++) {
+		if (s->slots[i].closed_at > s->now)
+			continue;
+		s->slots[i].closed_at = USEC_INFINITY;
+		(void)monitor_end_probe(&s->monitor, i);
+	}
+}
+
+void looks_turn(struct supervisor *s) {
+	if (!supervisor_has_started(s))
+		return;
+	for (size_t i = 0; i < s->n_slots; i++) {
+		struct schedule *schedule = &s->monitor.probes[i].schedule;
+		struct outcome o;
+
+		if (!schedule->is_looking || schedule->deadline_at > s->now)
+			continue;
+		s->slots[i].probe->class->expire(s->slots[i].probe, &o);
+		end_look(s, i, &o);
+	}
+	if (s->monitor.process_look_at <= s->now)
+		looks_process(s);
+	drain_late(s);
+	judge_closed(s);
+	for (size_t i = 0; i < s->n_slots && supervisor_has_started(s); i++) {
+		struct schedule *schedule = &s->monitor.probes[i].schedule;
+		struct outcome o;
+
+		if (schedule->is_looking || schedule->next_at > s->now)
+			continue;
+		monitor_look_started(&s->monitor, i, s->now);
+		if (s->slots[i].probe->class->start(s->slots[i].probe, &o) == PROBE_DONE)
+			end_look(s, i, &o);
+	}
+}
+
+/* The leases that ran out in this judgement get the words for it. */
+static void name_run_out(struct supervisor *s, size_t i, const struct lease *lease) {
+	const struct probe_conf *c = s->slots[i].probe->conf;
+	char age[USEC_STR_MAX], text[OUTCOME_TEXT_MAX];
+	struct text t = TEXT_OVER(text);
+	struct outcome o;
+
+	usec_str_short(age, usec_sub(s->now, lease->evidence_at));
+	if (c->kind->mode == PROBE_PUSH)
+		text_addf(&t, "no sign of life for %s", age);
+	else
+		text_addf(&t, "no good look for %s", age);
+	if (s->slots[i].has_last && s->slots[i].last.verdict != VERDICT_PASS)
+		text_addf(&t, "; last: %s", s->slots[i].last.text);
+	outcome_set(&o, c->kind->mode == PROBE_PUSH ? CAUSE_SILENT : CAUSE_STALE, "%s", text);
+	keep_last(s, i, &o);
+}
+
+static void report(struct supervisor *s, enum service_health before) {
+	enum service_health after = s->monitor.service;
+
+	status_changed(s);
+	if (after == SERVICE_UNHEALTHY) {
+		supervisor_event(s, LIFE_BAD);
+		return;
+	}
+	if (before == SERVICE_UNHEALTHY)
+		supervisor_event(s, LIFE_GOOD);
+	if (s->monitor.is_ready && (after == SERVICE_DEGRADED || before == SERVICE_DEGRADED))
+		message_degraded(s, after == SERVICE_DEGRADED);
+}
+
+void looks_judge(struct supervisor *s) {
+	enum service_health before = s->monitor.service;
+	struct lease leases[MONITOR_PROBES_MAX];
+	bool was_up[MONITOR_PROBES_MAX], has_changed;
+
+	if (!supervisor_has_started(s))
+		return;
+	for (size_t i = 0; i < s->n_slots; i++) {
+		was_up[i] = s->monitor.probes[i].health.state == HEALTH_UP;
+		leases[i] = s->monitor.probes[i].health.lease;
+	}
+	if (before != SERVICE_UNHEALTHY)
+		s->evidence_at = monitor_evidence_at(&s->monitor);
+	has_changed = monitor_judge(&s->monitor, s->now);
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (was_up[i] && s->monitor.probes[i].health.state == HEALTH_DOWN)
+			name_run_out(s, i, &leases[i]);
+	if (has_changed)
+		report(s, before);
+}
+
+static void send_ping(struct supervisor *s) {
+	/* Without a watchdog upstream a ping says nothing to anybody. */
+	if (!s->has_watchdog || notifier_ping(&s->notifier) > 0)
+		pinger_sent(&s->monitor.pinger, s->now);
+	else
+		pinger_failed(&s->monitor.pinger, s->now);
+}
+
+void looks_ping(struct supervisor *s) {
+	if (!supervisor_has_started(s) || monitor_ping_due_at(&s->monitor) > s->now)
+		return;
+	looks_process(s);
+	looks_judge(s);
+	if (supervisor_has_started(s) && monitor_ping_due_at(&s->monitor) <= s->now)
+		send_ping(s);
+}
+
+void looks_stall(struct supervisor *s) {
+	usec_t scheduled_at = s->wake_at, credit;
+
+	forward_drain(s);
+	if (!supervisor_has_started(s))
+		return;
+	if (monitor_stall_wants_ping(&s->monitor, scheduled_at)) {
+		looks_process(s);
+		if (s->monitor.process != PROCESS_STOPPED)
+			send_ping(s);
+	}
+	credit = monitor_stall_credit(&s->monitor, scheduled_at, s->now);
+	message_stall(s, usec_sub(s->now, scheduled_at), credit);
+}
+
+usec_t looks_next_at(const struct supervisor *s) {
+	usec_t at;
+
+	if (!supervisor_has_started(s))
+		return USEC_INFINITY;
+	at = monitor_next_at(&s->monitor);
+	for (size_t i = 0; i < s->n_slots; i++)
+		at = MIN(at, s->slots[i].closed_at);
+	return at;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log lines that operators and programs look for: one for each edge, with an id that
+ * units/sdwd.catalog explains (journalctl -x) and with fields to search by.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "app/internal.h"
+#include "app/message_ids.h"
+#include "base/text.h"
+
+static const char *const mode_words[] = {
+	[ON_UNHEALTHY_WITHHOLD] = "withholding WATCHDOG=1",
+	[ON_UNHEALTHY_TRIGGER] = "systemd will be asked to act",
+	[ON_UNHEALTHY_KILL] = "the service will be ended",
+	[ON_UNHEALTHY_WARN] = "saying so only",
+};
+
+static void emit(struct supervisor *s, enum log_level level, const char *id, const char *probe,
+		 const char *cause, const char *message) {
+	struct log_field fields[3] = {{"SDWD_STATE", life_state_str(s->life)}};
+	size_t n = 1;
+
+	if (probe)
+		fields[n++] = (struct log_field){"SDWD_PROBE", probe};
+	if (cause)
+		fields[n++] = (struct log_field){"SDWD_CAUSE", cause};
+	log_event(level, id, fields, n, "%s", message);
+}
+
+static const char *culprit_cause(const struct supervisor *s) {
+	ptrdiff_t i = s->monitor.culprit;
+
+	return cause_str(s->monitor.is_triggered ? CAUSE_TRIGGER
+			 : i < 0                 ? CAUSE_STOPPED
+						 : s->slots[i].last.cause);
+}
+
+void message_unhealthy(struct supervisor *s, const char *reason) {
+	char message[LOG_MESSAGE_MAX], age[USEC_STR_MAX];
+	struct text t = TEXT_OVER(message);
+	ptrdiff_t i = s->monitor.culprit;
+
+	text_addf(&t, "unhealthy: %s (%s)", reason, culprit_cause(s));
+	if (i >= 0 && s->monitor.probes[i].health.fails > 1)
+		text_addf(&t, ", %u failures in a row", s->monitor.probes[i].health.fails);
+	if (s->evidence_at > 0)
+		text_addf(&t, ", last good %s ago",
+			  usec_str_short(age, usec_sub(s->now, s->evidence_at)));
+	text_addf(&t, "; %s -> unhealthy; %s", s->monitor.is_ready ? "healthy" : "starting",
+		  mode_words[s->mode]);
+	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_UNHEALTHY, supervisor_probe_name(s, i), culprit_cause(s),
+	     message);
+}
+
+void message_recovered(struct supervisor *s) {
+	char message[LOG_MESSAGE_MAX];
+
+	snprintf(message, sizeof(message), "healthy again: %s; unhealthy -> healthy",
+		 supervisor_probe_name(s, s->monitor.culprit));
+	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_RECOVERED,
+	     supervisor_probe_name(s, s->monitor.culprit), NULL, message);
+}
+
+void message_degraded(struct supervisor *s, bool is_degraded) {
+	char health[LOG_MESSAGE_MAX];
+	struct text t = TEXT_OVER(health);
+
+	status_health(s, &t);
+	emit(s, is_degraded ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, MESSAGE_ID_DEGRADED, NULL, NULL,
+	     is_degraded ? health : "no longer degraded");
+}
+
+void message_ready(struct supervisor *s) {
+	char message[LOG_MESSAGE_MAX], took[USEC_STR_MAX];
+
+	snprintf(message, sizeof(message), "ready after %s: pid %d, %zu probe%s",
+		 usec_str_short(took, usec_sub(s->now, s->started_at)), s->child.pid, s->n_slots,
+		 s->n_slots == 1 ? "" : "s");
+	emit(s, LOG_LEVEL_INFO, MESSAGE_ID_READY, NULL, NULL, message);
+}
+
+void message_start(struct supervisor *s) {
+	if (s->n_slots == 0)
+		log_notice("watching the process only: a hang will not be seen (see --http, "
+			   "--heartbeat, "
+			   "--notify in sdwd-probes(7))");
+	if (notifier_is_open(&s->notifier) && !s->has_watchdog && s->mode == ON_UNHEALTHY_WARN)
+		log_notice("no WatchdogSec= in this unit: an unhealthy service is only reported; "
+			   "--on-unhealthy=kill would end it");
+	if (notifier_is_open(&s->notifier) && !s->has_watchdog && s->mode == ON_UNHEALTHY_WITHHOLD)
+		log_warning("--on-unhealthy=withhold without WatchdogSec= in this unit: nobody "
+			    "will act");
+}
+
+void message_action(struct supervisor *s, const char *what) {
+	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_ACTION, supervisor_probe_name(s, s->monitor.culprit),
+	     culprit_cause(s), what);
+}
+
+void message_child_gone(struct supervisor *s, int wait_status) {
+	char message[LOG_MESSAGE_MAX], name[SIGNAL_STR_MAX];
+	bool is_clean = wait_status == 0 || s->life >= LIFE_STOPPING;
+
+	if (WIFSIGNALED(wait_status))
+		snprintf(message, sizeof(message), "the service was killed by %s%s",
+			 signal_str(name, WTERMSIG(wait_status)),
+			 WCOREDUMP(wait_status) ? " (core dumped)" : "");
+	else
+		snprintf(message, sizeof(message), "the service exited with %d",
+			 WEXITSTATUS(wait_status));
+	emit(s, is_clean ? LOG_LEVEL_INFO : LOG_LEVEL_NOTICE, MESSAGE_ID_GONE, NULL, NULL, message);
+}
+
+void message_exec_failed(struct supervisor *s, enum child_stage stage, int error) {
+	static const char *const stages[] = {
+		[CHILD_STAGE_FORK] = "fork",
+		[CHILD_STAGE_GROUP] = "process group",
+		[CHILD_STAGE_FDS] = "file descriptors",
+		[CHILD_STAGE_PARENT_GONE] = "--pdeathsig",
+		[CHILD_STAGE_EXEC] = "exec",
+	};
+	char message[LOG_MESSAGE_MAX];
+
+	snprintf(message, sizeof(message), "cannot execute '%s': %s%s%s", s->conf->command[0],
+		 stage == CHILD_STAGE_EXEC ? "" : stages[stage],
+		 stage == CHILD_STAGE_EXEC ? "" : ": ", strerror(error));
+	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_EXEC_FAILED, NULL, NULL, message);
+	status_send_error(s, error, message);
+}
+
+void message_start_timeout(struct supervisor *s, const char *missing) {
+	char message[LOG_MESSAGE_MAX], limit[USEC_STR_MAX];
+
+	snprintf(message, sizeof(message),
+		 "not ready within --start-timeout=%s: %s; ending the service",
+		 usec_str(limit, s->conf->start_timeout_usec), missing);
+	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_START_TIMEOUT, NULL, NULL, message);
+}
+
+void message_stall(struct supervisor *s, usec_t gap, usec_t credit) {
+	char message[LOG_MESSAGE_MAX], late[USEC_STR_MAX], given[USEC_STR_MAX];
+
+	snprintf(message, sizeof(message), "sdwd itself did not run for %s; %s of it not counted",
+		 usec_str_short(late, gap), credit == gap ? "all" : usec_str_short(given, credit));
+	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_STALL, NULL, NULL, message);
+}
+
+void message_adopted(struct supervisor *s, pid_t pid, const char *how) {
+	char message[LOG_MESSAGE_MAX];
+
+	snprintf(message, sizeof(message), "supervising pid %d (%s)", pid, how);
+	emit(s, LOG_LEVEL_INFO, MESSAGE_ID_ADOPTED, NULL, NULL, message);
+}
+
+void message_hook(struct supervisor *s, const char *what) {
+	char message[LOG_MESSAGE_MAX];
+
+	snprintf(message, sizeof(message), "--unhealthy-hook: %s", what);
+	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_HOOK, NULL, NULL, message);
+}

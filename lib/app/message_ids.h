@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* MESSAGE_ID= of the lines in message.c; units/sdwd.catalog explains each. They never change. */
+#define MESSAGE_ID_READY "4382058a4e5e4de4aa7193049e9716ee"
+#define MESSAGE_ID_UNHEALTHY "9b15d5d4eb1746eaa7aaa550408677e4"
+#define MESSAGE_ID_RECOVERED "aec7c1115deb4eeca0b9acd6d4205634"
+#define MESSAGE_ID_DEGRADED "86b80217fc1c4343ab8d19f8d5c67f8f"
+#define MESSAGE_ID_ACTION "88cf0323525049f294ed40e53310036b"
+#define MESSAGE_ID_GONE "773d65e8f04c4f269f9f7db3659c5e83"
+#define MESSAGE_ID_EXEC_FAILED "db71018243f74e0f96d7ab1a985b5327"
+#define MESSAGE_ID_START_TIMEOUT "4d4c9187753c4c919a6b71a32cf15a81"
+#define MESSAGE_ID_STALL "5cd80d32a20d45bc8e13b2596a7976fb"
+#define MESSAGE_ID_ADOPTED "8ccaf16a5dca42bea88a6ba8154430dc"
+#define MESSAGE_ID_HOOK "00a9aae8d6694d0ea7c1d9f4a6fc8f35"

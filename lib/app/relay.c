@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The child's NOTIFY_SOCKET: what it says becomes evidence, is forwarded, or is dropped, field by
+ * field (the table is in sdwd(1), "RELAY").  Datagrams stay whole: what is forwarded of one goes in
+ * one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/internal.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "probe/notify.h"
+#include "sys/proc.h"
+
+/* One turn takes so many datagrams at most; the loop comes back for more. */
+#define TURN_MAX 64
+
+/* Fields that go up as they are, whatever the state. */
+#define ALWAYS_UP \
+	(NOTIFY_STATUS | NOTIFY_STOPPING | NOTIFY_RELOADING | NOTIFY_MONOTONIC | NOTIFY_FDSTORE | \
+	 NOTIFY_FDSTOREREMOVE | NOTIFY_FDNAME | NOTIFY_FDPOLL | NOTIFY_OTHER)
+
+int relay_open(struct supervisor *s) {
+	s->access = s->conf->notify_access;
+	if (s->access == NOTIFY_ACCESS_NONE ||
+	    (!notifier_is_open(&s->notifier) && s->notify_slot < 0))
+		return 0;
+	return notify_sock_open(&s->relay);
+}
+
+static bool may_send(struct supervisor *s, const struct notify_datagram *d,
+		     const struct notify_msg *m) {
+	if (d->pid == s->child.pid)
+		return true;
+	/* While a daemon forks away, nobody knows yet which of its processes is the main one. */
+	if (m->is_barrier_alone || s->access == NOTIFY_ACCESS_ALL ||
+	    (s->access == NOTIFY_ACCESS_MAIN && s->adopt.step >= ADOPT_LAUNCHER &&
+	     s->adopt.step <= ADOPT_WAIT)) {
+		int r = proc_is_descendant(d->pid);
+
+		/* A hidden /proc is no evidence against; a sender that is gone was not ours to
+		 * reap. */
+		return r > 0 || (r < 0 && r != -ESRCH);
+	}
+	if (!s->has_told_refused) {
+		s->has_told_refused = true;
+		log_warning("sd_notify message of pid %d refused: only the child (pid %d) may send "
+			    "(--notify-access=%s)",
+			    d->pid, s->child.pid,
+			    s->access == NOTIFY_ACCESS_NONE ? "none" : "main");
+	}
+	return false;
+}
+
+/* Kept as systemd would read it: it takes backslashes out, and so do we. */
+static void keep_status(struct supervisor *s, const struct notify_msg *m) {
+	char plain[sizeof(s->child_status)];
+	size_t length = 0;
+
+	if (!(m->fields & NOTIFY_STATUS))
+		return;
+	for (size_t i = 0; i < m->status_length && length < sizeof(plain); i++) {
+		if (m->status[i] == '\\' && i + 1 < m->status_length)
+			i++;
+		plain[length++] = m->status[i];
+	}
+	(void)text_clean(s->child_status, sizeof(s->child_status), plain, length);
+	status_changed(s);
+}
+
+/* More time: up where systemd has a timer for it, else for the lease of @slot. A beat in the same
+ * message comes first: it would take the time back. */
+static bool extend(struct supervisor *s, const struct notify_msg *m, ptrdiff_t slot) {
+	bool is_running = s->life == LIFE_RUNNING || s->life == LIFE_UNHEALTHY;
+
+	if (!(m->fields & NOTIFY_EXTEND_TIMEOUT))
+		return false;
+	if (!is_running || s->is_reloading)
+		return true;
+	if (slot >= 0)
+		health_extend(&s->monitor.probes[slot].health,
+			      usec_add(s->now, m->extend_timeout_usec));
+	return false;
+}
+
+static void trigger(struct supervisor *s, ptrdiff_t slot) {
+	struct outcome o;
+
+	if (!supervisor_has_started(s))
+		return;
+	outcome_set(&o, CAUSE_TRIGGER, NULL);
+	if (slot >= 0) {
+		s->slots[slot].last = o;
+		s->slots[slot].has_last = true;
+	}
+	monitor_trigger(&s->monitor, slot);
+}
+
+static void stop(struct supervisor *s) {
+	if (s->life >= LIFE_STOPPING)
+		return;
+	log_info("the child says that it is stopping");
+	supervisor_event(s, LIFE_STOP_MESSAGE);
+}
+
+static void change_access(struct supervisor *s, const struct notify_msg *m) {
+	static const char *const names[] = {[NOTIFY_ACCESS_MAIN] = "main",
+					    [NOTIFY_ACCESS_ALL] = "all",
+					    [NOTIFY_ACCESS_NONE] = "none"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (m->access_length == strlen(names[i]) &&
+		    memcmp(m->access, names[i], m->access_length) == 0)
+			s->access = (int)i;
+}
+
+/* What goes up of the datagram, with our words behind its STATUS. Takes the fds that go along. */
+static void send_up(struct supervisor *s, const struct notify_msg *m, struct notify_datagram *d,
+		    unsigned keep) {
+	bool takes_fds = (m->fields & NOTIFY_FDSTORE) != 0;
+	char message[NOTIFY_MSG_MAX], status[NOTIFY_MSG_MAX / 2], escaped[NOTIFY_MSG_MAX];
+	struct text t = TEXT_OVER(status);
+	unsigned up = m->fields & keep;
+	size_t length;
+	int r;
+
+	/* A STATUS alone waits for its turn with ours: a flood of them goes up once a second. */
+	if (up == NOTIFY_STATUS || up == 0 || !notifier_is_open(&s->notifier))
+		return;
+	if (up & NOTIFY_STATUS) {
+		status_compose(s, &t);
+		snprintf(s->status_sent, sizeof(s->status_sent), "%s", status);
+		(void)notify_msg_escape(escaped, sizeof(escaped), status);
+		s->is_status_due = false;
+	}
+	length = notify_msg_filter(message, d->data, d->length, keep,
+				   up & NOTIFY_STATUS ? escaped : NULL);
+	if (length == 0)
+		return;
+	r = notifier_send(&s->notifier, message, length, takes_fds ? d->fds : NULL,
+			  takes_fds ? d->n_fds : 0, TOKEN_NONE);
+	if (r < 0 && (r != -ENOBUFS || !s->has_told_lost))
+		log_warning("cannot forward the child's sd_notify message: %s", strerror(-r));
+	s->has_told_lost = r == -ENOBUFS;
+	if (r == 0 && s->flush_at == USEC_INFINITY)
+		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
+}
+
+static void pass_barrier(struct supervisor *s, struct notify_datagram *d) {
+	static const char barrier[] = "BARRIER=1";
+
+	if (d->n_fds != 1 || !notifier_is_open(&s->notifier))
+		return;
+	/* "After all earlier messages" includes a STATUS that waits for its second. */
+	status_send_due(s);
+	if (notifier_send(&s->notifier, barrier, strlen(barrier), d->fds, 1, TOKEN_NONE) == 0 &&
+	    s->flush_at == USEC_INFINITY)
+		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
+}
+
+static void take(struct supervisor *s, struct notify_datagram *d) {
+	struct notify_msg m;
+	unsigned keep = ALWAYS_UP;
+
+	if (notify_msg_parse(&m, d->data, d->length) < 0 || !may_send(s, d, &m))
+		return;
+	if (m.is_barrier_alone) {
+		pass_barrier(s, d);
+		return;
+	}
+	/* A barrier among other fields: systemd ignores the whole message. */
+	if (m.fields & NOTIFY_BARRIER)
+		return;
+
+	if (m.fields & NOTIFY_MAINPID)
+		adopt_mainpid(s, m.mainpid);
+	if (m.fields & NOTIFY_ACCESS)
+		change_access(s, &m);
+	keep_status(s, &m);
+	if (m.fields & NOTIFY_RELOADING)
+		s->is_reloading = true;
+	if (m.fields & NOTIFY_READY) {
+		if (s->is_reloading)
+			keep |= NOTIFY_READY;
+		s->is_reloading = s->is_reloading && (m.fields & NOTIFY_RELOADING) &&
+				  !(m.fields & NOTIFY_READY);
+		s->is_child_ready = true;
+	}
+	if (s->notify_slot >= 0 && supervisor_has_started(s))
+		notify_probe_feed(s->slots[s->notify_slot].probe, &m, s->monitor.is_ready);
+	if (extend(s, &m, s->notify_slot))
+		keep |= NOTIFY_EXTEND_TIMEOUT;
+	send_up(s, &m, d, keep);
+	if (m.fields & NOTIFY_WATCHDOG_TRIGGER)
+		trigger(s, s->notify_slot);
+	if (m.fields & NOTIFY_STOPPING)
+		stop(s);
+}
+
+/* The manager does not read: leave the child's messages where they are, as the manager's own full
+ * queue would, and lose none. */
+static bool is_crowded(const struct supervisor *s) {
+	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX / 2;
+}
+
+static bool drain(struct supervisor *s, bool is_patient) {
+	for (int turn = 0; turn < TURN_MAX && !(is_patient && is_crowded(s)); turn++) {
+		struct notify_datagram *d = &s->datagram;
+		int r = s->relay.fd < 0 ? 0 : notify_sock_receive(&s->relay, d);
+
+		if (r == 0)
+			return false;
+		if (r == -EBADMSG)
+			continue;
+		if (r < 0) {
+			log_warning("the child's NOTIFY_SOCKET broke: %s", strerror(-r));
+			relay_done(s);
+			return false;
+		}
+		s->now = usec_now();
+		take(s, d);
+		notify_datagram_done(d);
+	}
+	return true;
+}
+
+bool relay_drain(struct supervisor *s) {
+	return drain(s, false);
+}
+
+/* The same words through a heartbeat pipe: nothing but what the words themselves say goes up. */
+void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m) {
+	char message[64];
+	ptrdiff_t slot = 0;
+
+	while (s->slots[slot].probe != p)
+		slot++;
+	keep_status(s, m);
+	if (m->fields & NOTIFY_READY)
+		s->is_child_ready = true;
+	if ((m->fields & NOTIFY_WATCHDOG_USEC) && supervisor_has_started(s)) {
+		struct outcome o;
+
+		monitor_set_lease(&s->monitor, (size_t)slot,
+				  m->watchdog_usec == 0 ? USEC_INFINITY : m->watchdog_usec);
+		outcome_set(&o, CAUSE_OK, "beats");
+		s->owner.on_outcome(&s->owner, p, &o);
+	}
+	if (extend(s, m, slot) && notifier_is_open(&s->notifier)) {
+		snprintf(message, sizeof(message), "EXTEND_TIMEOUT_USEC=%llu",
+			 (unsigned long long)m->extend_timeout_usec);
+		(void)notifier_send(&s->notifier, message, strlen(message), NULL, 0, TOKEN_NONE);
+	}
+	if (m->fields & NOTIFY_WATCHDOG_TRIGGER)
+		trigger(s, slot);
+	if (m->fields & NOTIFY_STOPPING) {
+		status_send_stopping(s, "the child says so");
+		stop(s);
+	}
+}
+
+static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
+	struct supervisor *s = container_of(w, struct supervisor, relay_io);
+
+	if (drain(s, true) && is_crowded(s)) {
+		ev_io_stop(loop, w);
+		s->is_relay_held = true;
+	}
+}
+
+void relay_turn(struct supervisor *s) {
+	if (!s->is_relay_held || s->relay.fd < 0 || is_crowded(s))
+		return;
+	s->is_relay_held = false;
+	ev_io_start(s->loop, &s->relay_io);
+}
+
+void relay_start(struct supervisor *s) {
+	if (s->relay.fd < 0)
+		return;
+	ev_io_init(&s->relay_io, on_datagram, s->relay.fd, EV_READ);
+	ev_io_start(s->loop, &s->relay_io);
+}
+
+void relay_done(struct supervisor *s) {
+	if (s->relay.fd < 0)
+		return;
+	if (ev_is_active(&s->relay_io))
+		ev_io_stop(s->loop, &s->relay_io);
+	notify_sock_close(&s->relay);
+}

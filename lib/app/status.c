@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Up to systemd: READY, STATUS, STOPPING, the trigger, more time for the start.  STATUS goes on
+ * change only, at most once a second, and carries the child's own words with ours behind them while
+ * it is not healthy.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/internal.h"
+#include "base/text.h"
+
+#define STATUS_SPACING USEC_PER_SEC
+/* Each EXTEND_TIMEOUT_USEC= gives so much, and comes again after half of it. */
+#define EXTEND_STEP (10 * USEC_PER_SEC)
+
+/* The first probe that keeps READY=1 back, or is not as it should be. */
+static ptrdiff_t find_worst(const struct supervisor *s) {
+	ptrdiff_t degraded = -1;
+
+	for (size_t i = 0; i < s->n_slots; i++) {
+		const struct monitor_probe *p = &s->monitor.probes[i];
+
+		if (p->is_optional)
+			continue;
+		if (p->health.state != HEALTH_UP || p->health.was_granted)
+			return (ptrdiff_t)i;
+		if (degraded < 0 && health_is_degraded(&p->health))
+			degraded = (ptrdiff_t)i;
+	}
+	return degraded;
+}
+
+static void say_probe(const struct supervisor *s, struct text *t, ptrdiff_t i) {
+	const struct slot *slot = &s->slots[i];
+	const struct health *h = &s->monitor.probes[i].health;
+
+	text_addf(t, "%s: %s", slot->probe->conf->name,
+		  slot->has_last ? slot->last.text : "nothing heard yet");
+	if (h->state == HEALTH_UP && h->fails > 0)
+		text_addf(t, " (%u of %u)", h->fails, h->conf.fall);
+}
+
+static void say_starting(const struct supervisor *s, struct text *t) {
+	ptrdiff_t i = find_worst(s);
+
+	text_add(t, "starting");
+	if (s->adopt.step == ADOPT_LAUNCHER)
+		text_add(t, ": the launcher still runs");
+	else if (s->adopt.step == ADOPT_WAIT)
+		text_addf(t, ": waiting for %s",
+			  s->adopt.path ? s->adopt.path : "one process to remain");
+	else if ((s->conf->ready & 1U << READY_ON_HEALTHY) && i >= 0) {
+		text_add(t, ": ");
+		say_probe(s, t, i);
+	} else if ((s->conf->ready & 1U << READY_ON_NOTIFY) && !s->is_child_ready)
+		text_add(t, ": waiting for the child's READY=1");
+}
+
+static void status_unhealthy(const struct supervisor *s, struct text *t) {
+	ptrdiff_t i = s->monitor.culprit;
+
+	text_addf(t, "unhealthy: %s: %s", supervisor_probe_name(s, i),
+		  s->monitor.is_triggered ? cause_text(CAUSE_TRIGGER)
+		  : i < 0                 ? cause_text(CAUSE_STOPPED)
+					  : s->slots[i].last.text);
+}
+
+void status_health(const struct supervisor *s, struct text *t) {
+	ptrdiff_t i;
+
+	switch (s->life) {
+	case LIFE_LAUNCHING:
+		text_add(t, "starting");
+		return;
+	case LIFE_STOPPING:
+	case LIFE_DONE:
+	case LIFE_STATE_MAX:
+		text_add(t, "stopping");
+		return;
+	case LIFE_STARTING:
+	case LIFE_RUNNING:
+	case LIFE_UNHEALTHY:
+		break;
+	}
+	if (s->monitor.service == SERVICE_UNHEALTHY) {
+		status_unhealthy(s, t);
+	} else if (s->life == LIFE_STARTING) {
+		say_starting(s, t);
+	} else if (s->monitor.service == SERVICE_DEGRADED) {
+		i = find_worst(s);
+		text_add(t, "degraded: ");
+		if (i >= 0)
+			say_probe(s, t, i);
+		else
+			text_addf(t, "process: %s", cause_text(CAUSE_TRACED));
+	} else {
+		text_add(t, s->monitor.process == PROCESS_STOPPED ? "healthy, but stopped"
+								  : "healthy");
+	}
+}
+
+void status_compose(const struct supervisor *s, struct text *t) {
+	char health[OUTCOME_TEXT_MAX + 64];
+	struct text h = TEXT_OVER(health);
+	bool is_well = s->life == LIFE_RUNNING && s->monitor.service == SERVICE_HEALTHY;
+
+	status_health(s, &h);
+	if (s->child_status[0] == '\0')
+		text_add(t, health);
+	else if (is_well)
+		text_add(t, s->child_status);
+	else
+		text_addf(t, "%s [%s]", s->child_status, health);
+}
+
+static void send_text(struct supervisor *s, const char *before, const char *status,
+		      unsigned token) {
+	char message[NOTIFY_MSG_MAX];
+	struct text t = TEXT_OVER(message);
+	int r;
+
+	text_add(&t, before);
+	if (status) {
+		char escaped[NOTIFY_MSG_MAX / 2];
+
+		(void)notify_msg_escape(escaped, sizeof(escaped), status);
+		text_addf(&t, "%sSTATUS=%s", t.length > 0 ? "\n" : "", escaped);
+		snprintf(s->status_sent, sizeof(s->status_sent), "%s", status);
+		s->status_at = usec_add(s->now, STATUS_SPACING);
+		s->is_status_due = false;
+	}
+	r = notifier_send(&s->notifier, message, t.length, NULL, 0, token);
+	if (r < 0)
+		log_warning("cannot tell systemd '%s': %s", before[0] ? before : "STATUS",
+			    strerror(-r));
+	if (r == 0 && s->flush_at == USEC_INFINITY)
+		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
+}
+
+static void send_composed(struct supervisor *s, const char *before, unsigned token) {
+	char status[OUTCOME_TEXT_MAX + 64 + sizeof(s->child_status) + 8];
+	struct text t = TEXT_OVER(status);
+
+	status_compose(s, &t);
+	send_text(s, before, status, token);
+}
+
+void status_changed(struct supervisor *s) {
+	char status[OUTCOME_TEXT_MAX + 64 + sizeof(s->child_status) + 8];
+	struct text t = TEXT_OVER(status);
+
+	if (!notifier_is_open(&s->notifier) || s->life == LIFE_LAUNCHING)
+		return;
+	status_compose(s, &t);
+	s->is_status_due = strcmp(status, s->status_sent) != 0;
+}
+
+void status_send_ready(struct supervisor *s) {
+	if (!notifier_is_open(&s->notifier)) {
+		status_on_sent(s, TOKEN_READY);
+		return;
+	}
+	/* The state is not RUNNING before the manager took this: say already what it will be. */
+	send_text(s, "READY=1", s->child_status[0] ? s->child_status : "healthy", TOKEN_READY);
+}
+
+void status_send_stopping(struct supervisor *s, const char *reason) {
+	char status[2 * OUTCOME_TEXT_MAX + 128];
+	struct text t = TEXT_OVER(status);
+
+	/* What made systemd stop it stays to be read in `systemctl status`. */
+	if (s->monitor.service == SERVICE_UNHEALTHY && !s->ending.is_own_decision) {
+		status_unhealthy(s, &t);
+		text_add(&t, "; ");
+	}
+	text_addf(&t, "stopping: %s", reason);
+	send_text(s, "STOPPING=1", status, TOKEN_NONE);
+}
+
+void status_send_trigger(struct supervisor *s, const char *reason) {
+	char status[OUTCOME_TEXT_MAX + 32];
+
+	snprintf(status, sizeof(status), "unhealthy: %s", reason);
+	send_text(s, "WATCHDOG=trigger", status, TOKEN_TRIGGER);
+}
+
+void status_send_error(struct supervisor *s, int error, const char *reason) {
+	char before[32];
+
+	snprintf(before, sizeof(before), "ERRNO=%d", error);
+	send_text(s, before, reason, TOKEN_NONE);
+}
+
+void status_on_sent(void *context, unsigned token) {
+	struct supervisor *s = context;
+
+	if (token == TOKEN_READY) {
+		s->now = usec_now();
+		supervisor_event(s, LIFE_READY);
+	}
+}
+
+static void extend_turn(struct supervisor *s) {
+	char message[64];
+	usec_t left;
+
+	if (s->extend_at > s->now)
+		return;
+	if (s->life > LIFE_STARTING || s->now >= s->extend_until_at) {
+		s->extend_at = USEC_INFINITY;
+		return;
+	}
+	left = MIN(EXTEND_STEP, s->extend_until_at - s->now);
+	snprintf(message, sizeof(message), "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)left);
+	send_text(s, message, NULL, TOKEN_NONE);
+	s->extend_at = usec_add(s->now, EXTEND_STEP / 2);
+}
+
+void status_send_due(struct supervisor *s) {
+	if (s->is_status_due && s->life < LIFE_STOPPING)
+		send_composed(s, "", TOKEN_NONE);
+}
+
+void status_turn(struct supervisor *s) {
+	extend_turn(s);
+	if (s->flush_at <= s->now) {
+		size_t waiting = notifier_flush(&s->notifier);
+
+		s->flush_at = waiting > 0 ? usec_add(s->now, NOTIFIER_RETRY_USEC) : USEC_INFINITY;
+	}
+	if ((s->status_at <= s->now || s->status_at == USEC_INFINITY) &&
+	    s->flush_at == USEC_INFINITY)
+		status_send_due(s);
+}
+
+usec_t status_next_at(const struct supervisor *s) {
+	usec_t at = MIN(s->flush_at, s->extend_at);
+
+	if (s->is_status_due && s->life < LIFE_STOPPING && s->status_at != USEC_INFINITY &&
+	    s->flush_at == USEC_INFINITY)
+		at = MIN(at, s->status_at);
+	return at;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop.  One turn: the time is read; where we woke later than the slack, the stall is taken out
+ * of time; signals, then other inputs (libev calls them by priority); then, after all events, looks
+ * that timed out, deadlines, pings.  What is due next is asked of every part, and one timer is set
+ * for the earliest: no part has a timer of its own, so the order of a turn is in this file and
+ * nowhere else.
+ */
+#include "app/supervisor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/internal.h"
+
+const char *supervisor_probe_name(const struct supervisor *s, ptrdiff_t slot) {
+	return slot < 0 ? "process" : s->slots[slot].probe->conf->name;
+}
+
+bool supervisor_has_started(const struct supervisor *s) {
+	return s->life >= LIFE_STARTING && s->life < LIFE_STOPPING;
+}
+
+static void wind_down(struct supervisor *s) {
+	looks_end(s);
+	act_stop(s);
+	s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
+	status_changed(s);
+}
+
+/* What stands between now and READY=1, for people. */
+static void say_missing(const struct supervisor *s, struct text *t) {
+	status_health(s, t);
+}
+
+static void perform(struct supervisor *s, enum life_action action) {
+	char missing[OUTCOME_TEXT_MAX];
+	struct text t = TEXT_OVER(missing);
+
+	switch (action) {
+	case LIFE_NOTHING:
+	case LIFE_ACTION_MAX:
+		break;
+	case LIFE_BEGIN:
+		forward_start(s);
+		relay_start(s);
+		looks_begin(s);
+		break;
+	case LIFE_REPORT_EXEC:
+		wind_down(s);
+		break;
+	case LIFE_ANNOUNCE:
+		s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
+		monitor_ready(&s->monitor, s->now);
+		message_ready(s);
+		status_changed(s);
+		break;
+	case LIFE_ACT:
+		act_begin(s);
+		break;
+	case LIFE_RECOVER:
+		act_recover(s);
+		break;
+	case LIFE_END_START:
+		say_missing(s, &t);
+		message_start_timeout(s, missing);
+		wind_down(s);
+		ending_kill_child(s, missing);
+		break;
+	case LIFE_WIND_DOWN:
+		wind_down(s);
+		break;
+	case LIFE_COLLECT:
+		wind_down(s);
+		ending_collect(s);
+		break;
+	case LIFE_FINISH:
+		break;
+	}
+}
+
+void supervisor_event(struct supervisor *s, enum life_event event) {
+	struct life_step step = life_step(s->life, event);
+
+	if (step.next != s->life)
+		log_debug("%s: %s -> %s", life_event_str(event), life_state_str(s->life),
+			  life_state_str(step.next));
+	s->life = step.next;
+	perform(s, step.action);
+}
+
+void supervisor_check_ready(struct supervisor *s) {
+	unsigned ready = s->conf->ready;
+
+	if (s->life != LIFE_STARTING || s->is_ready_sent || s->monitor.service == SERVICE_UNHEALTHY)
+		return;
+	if ((ready & 1U << READY_ON_HEALTHY) &&
+	    (!monitor_is_good(&s->monitor) ||
+	     (s->adopt.step != ADOPT_OFF && s->adopt.step != ADOPT_DONE)))
+		return;
+	if ((ready & 1U << READY_ON_NOTIFY) && !s->is_child_ready)
+		return;
+	s->is_ready_sent = true;
+	status_send_ready(s);
+}
+
+static void start_turn(struct supervisor *s) {
+	char missing[OUTCOME_TEXT_MAX];
+	struct text t = TEXT_OVER(missing);
+
+	if (s->start_timeout_at <= s->now) {
+		s->start_timeout_at = USEC_INFINITY;
+		supervisor_event(s, LIFE_TIMED_OUT);
+	}
+	if (s->remind_at <= s->now) {
+		s->remind_at = usec_add(s->now, USEC_PER_MINUTE);
+		say_missing(s, &t);
+		log_notice("not ready yet: %s", missing);
+	}
+}
+
+static usec_t next_at(const struct supervisor *s) {
+	usec_t times[] = {
+		looks_next_at(s), adopt_next_at(s), status_next_at(s), s->start_timeout_at,
+		s->remind_at,     s->act.at,        s->ending.at,
+	};
+	usec_t at = USEC_INFINITY;
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
+		at = MIN(at, times[i]);
+	return at;
+}
+
+static void on_timer(struct ev_loop *loop, struct ev_timer *w, int events) {
+	/* It only wakes: what is due is found at the end of the turn. */
+}
+
+static void set_timer(struct supervisor *s) {
+	double after;
+
+	ev_timer_stop(s->loop, &s->timer);
+	s->wake_at = next_at(s);
+	if (s->wake_at == USEC_INFINITY)
+		return;
+	ev_now_update(s->loop);
+	s->now = usec_now();
+	after = (double)usec_sub(s->wake_at, s->now) / 1e6;
+	ev_timer_set(&s->timer, after, 0);
+	ev_timer_start(s->loop, &s->timer);
+}
+
+/* libev calls this when events wait to be handled: the beginning of a turn. */
+static void on_events(struct ev_loop *loop) {
+	struct supervisor *s = ev_userdata(loop);
+
+	if (ev_pending_count(loop) == 0)
+		return;
+	s->now = usec_now();
+	if (s->wake_at != USEC_INFINITY && s->now > usec_add(s->wake_at, s->monitor.slack_usec))
+		looks_stall(s);
+	ev_invoke_pending(loop);
+}
+
+static void end_turn(struct supervisor *s) {
+	s->now = usec_now();
+	looks_turn(s);
+	adopt_turn(s);
+	start_turn(s);
+	looks_judge(s);
+	supervisor_check_ready(s);
+	act_turn(s);
+	ending_turn(s);
+	looks_ping(s);
+	status_turn(s);
+	relay_turn(s);
+}
+
+static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {
+	struct supervisor *s = container_of(w, struct supervisor, exec_io);
+	enum child_stage stage;
+	int error, r;
+
+	ev_io_stop(loop, w);
+	r = child_exec_result(&s->child, &stage, &error);
+	if (r == -EAGAIN) {
+		ev_io_start(loop, w);
+		return;
+	}
+	if (r == 0) {
+		inherit_close(s->setup->inherit, !s->journal.is_native);
+		supervisor_event(s, LIFE_EXEC_OK);
+		forward_start(s);
+		return;
+	}
+	message_exec_failed(s, stage, error);
+	s->ending.wait_status = (stage != CHILD_STAGE_EXEC ? EXIT_SDWD
+				 : error == ENOENT         ? EXIT_NOT_FOUND
+							   : EXIT_CANNOT_EXEC)
+				<< 8;
+	s->ending.has_status = true;
+	supervisor_event(s, LIFE_EXEC_FAILED);
+	/* The failed fork is to be reaped: that is all that is left to do. */
+	forward_start(s);
+}
+
+static int loop_open(struct supervisor *s) {
+	/* Never the default loop, which reaps every child; never LIBEV_FLAGS from the environment.
+	 */
+	s->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+	if (!s->loop)
+		return -ENOMEM;
+	ev_set_userdata(s->loop, s);
+	ev_set_invoke_pending_cb(s->loop, on_events);
+	ev_timer_init(&s->timer, on_timer, 0, 0);
+	ev_set_priority(&s->timer, EV_MINPRI);
+	return 0;
+}
+
+/* The last words may find the manager's queue full; the child is gone, so waiting a moment hurts
+ * nobody. */
+static void flush_last(struct supervisor *s) {
+	for (int i = 0; i < 10 && notifier_flush(&s->notifier) > 0; i++)
+		(void)usleep(NOTIFIER_RETRY_USEC);
+}
+
+static void close_all(struct supervisor *s) {
+	flush_last(s);
+	relay_done(s);
+	adopt_done(s);
+	act_done(s);
+	ending_done(s);
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i].probe) {
+			s->slots[i].probe->class->done(s->slots[i].probe);
+			free(s->slots[i].probe);
+		}
+	free(s->slots);
+	notifier_close(&s->notifier);
+	tty_done(&s->tty);
+	if (s->loop) {
+		ev_io_stop(s->loop, &s->signals_io);
+		ev_io_stop(s->loop, &s->exec_io);
+		ev_timer_stop(s->loop, &s->timer);
+		ev_loop_destroy(s->loop);
+	}
+	signals_close(s->setup->signals);
+	log_set_sink(NULL, NULL);
+	journal_close(&s->journal);
+}
+
+struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
+	struct supervisor_end end = SUPERVISOR_EXIT(EXIT_SDWD);
+	struct supervisor *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s) {
+		log_error("out of memory");
+		return end;
+	}
+	s->setup = setup;
+	s->conf = setup->conf;
+	s->watchdog_usec = setup->watchdog_usec;
+	s->notify_slot = -1;
+	s->notifier.fd = s->relay.fd = s->journal.fd = s->child.exec_fd = s->tty.fd = -1;
+	s->adopt.watch_fd = s->adopt.pidfd = -1;
+	s->adopt.slot = -1;
+	s->adopt.retry_at = s->adopt.deadline_at = s->act.at = s->ending.at = s->flush_at =
+		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
+	s->owner = looks_owner;
+	ev_io_init(&s->signals_io, NULL, -1, EV_READ);
+	ev_io_init(&s->exec_io, on_exec, -1, EV_READ);
+
+	r = loop_open(s);
+	if (r < 0)
+		log_error("cannot make an event loop: %s", strerror(-r));
+	else
+		r = launch_prepare(s);
+	if (r == 0)
+		r = launch_start(s);
+	if (r == 0) {
+		ev_io_set(&s->exec_io, s->child.exec_fd, EV_READ);
+		ev_io_start(s->loop, &s->exec_io);
+		while (s->life != LIFE_DONE) {
+			set_timer(s);
+			ev_run(s->loop, EVRUN_ONCE);
+			end_turn(s);
+		}
+	}
+	if (r >= 0)
+		end = ending_result(s);
+	close_all(s);
+	free(s);
+	return end;
+}

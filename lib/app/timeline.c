@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/timeline.h"
+
+#include <string.h>
+
+#include "core/lease.h"
+
+/* systemd's own lateness: the accuracy of its timer. */
+#define SYSTEMD_ACCURACY (250 * USEC_PER_MSEC)
+/* A look may time out on a busy machine although the service is well: below this, warn. */
+#define WATCHDOG_SHORT (5 * USEC_PER_SEC)
+
+struct printer {
+	conf_line_t *on_line;
+	void *context;
+};
+
+static void say(const struct printer *p, const char *format, ...) printf_like(2, 3);
+
+static void say(const struct printer *p, const char *format, ...) {
+	char line[LOG_MESSAGE_MAX];
+	struct text t = TEXT_OVER(line);
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_addv(&t, format, arguments);
+	va_end(arguments);
+	p->on_line(p->context, line);
+}
+
+static usec_t lease_of(const struct probe_conf *c, usec_t w) {
+	switch (c->kind->mode) {
+	case PROBE_PULL:
+		return lease_length_pull(c->interval_usec, c->fast_interval_usec, c->timeout_usec,
+					 c->fall, lease_slack(w));
+	case PROBE_PUSH:
+		return c->silence_usec;
+	case PROBE_STATE:
+		break;
+	}
+	return w;
+}
+
+/* When the probe is bad at the latest: its failures are counted, or its lease ends. */
+static usec_t bad_at(const struct probe_conf *c, usec_t w) {
+	usec_t lease = lease_of(c, w);
+
+	return c->kind->mode == PROBE_PULL ? usec_sub(lease, lease_slack(w)) : lease;
+}
+
+/* The time at which so many probes are bad that fewer than the required ones are left; @floor as in
+ * max(L, W). */
+static usec_t composite_at(const struct conf *c, usec_t w, usec_t floor) {
+	usec_t times[64];
+	size_t n = 0, required;
+
+	for (size_t i = 0; i < c->n_probes && n < ARRAY_SIZE(times); i++) {
+		usec_t at =
+			floor > 0 ? MAX(lease_of(c->probes[i], w), floor) : bad_at(c->probes[i], w);
+		size_t k = n;
+
+		if (c->probes[i]->is_optional)
+			continue;
+		for (; k > 0 && times[k - 1] < at; k--)
+			times[k] = times[k - 1];
+		times[k] = at;
+		n++;
+	}
+	if (n == 0)
+		return w;
+	required = c->require > 0 ? MIN(n, (size_t)c->require) : n;
+	return times[required - 1];
+}
+
+static void show_hang(const struct printer *p, const struct conf *c, const struct conf_env *env,
+		      usec_t w) {
+	usec_t unhealthy_at = composite_at(c, w, 0), act_at = composite_at(c, w, w);
+	usec_t late = MIN(w / 10, USEC_PER_SEC) + SYSTEMD_ACCURACY;
+	char at[USEC_STR_MAX], until[USEC_STR_MAX], more[USEC_STR_MAX];
+	bool stands_alone =
+		!env->has_notify_socket && env->watchdog_usec == 0 && c->watchdog_usec == 0;
+
+	say(p, "time line of a hang (from the last good evidence; nothing answers after it)");
+	say(p, "  at 0 it hangs");
+	for (size_t i = 0; i < c->n_probes; i++) {
+		const struct probe_conf *probe = c->probes[i];
+		const char *note = probe->is_optional ? " (optional: only shown)" : "";
+
+		usec_str_short(at, bad_at(probe, w));
+		if (probe->kind->mode == PROBE_PULL)
+			say(p, "  by %s %s has failed %u time%s%s", at, probe->name, probe->fall,
+			    probe->fall == 1 ? "" : "s", note);
+		else if (probe->kind->mode == PROBE_PUSH)
+			say(p, "  at %s %s has been silent too long%s", at, probe->name, note);
+	}
+	usec_str_short(at, unhealthy_at);
+	say(p, "  by %s the service is unhealthy", at);
+	if (c->dump_signal > 0 || c->unhealthy_hook)
+		say(p, "  up to %s later dump and hook are over",
+		    usec_str_short(more, (c->dump_signal > 0 ? c->dump_wait_usec : 0) +
+						 (c->unhealthy_hook ? c->hook_timeout_usec : 0)));
+	switch (c->on_unhealthy) {
+	case ON_UNHEALTHY_WITHHOLD:
+		say(p, "  at %s systemd aborts it (by %s at the latest)",
+		    usec_str_short(at, act_at), usec_str_short(until, usec_add(act_at, late)));
+		break;
+	case ON_UNHEALTHY_TRIGGER:
+		say(p, "  then at once systemd aborts it (WATCHDOG=trigger)");
+		break;
+	case ON_UNHEALTHY_KILL:
+		say(p,
+		    "  then sdwd ends it: the kill signal, and SIGKILL %s later; exit status 124",
+		    usec_str_short(at, c->kill_timeout_usec));
+		break;
+	default:
+		say(p, "  then nobody acts: it is only reported");
+		break;
+	}
+	if (stands_alone)
+		say(p,
+		    "  (no NOTIFY_SOCKET here: as started from this shell; --watchdog-sec=%s shows "
+		    "it "
+		    "under systemd)",
+		    usec_str(at, w));
+}
+
+static bool was_given(const struct probe_conf *c, const char *name) {
+	return conf_find_given(&c->given, name) != NULL;
+}
+
+static void warn_probe(const struct printer *p, const struct conf *c,
+		       const struct probe_conf *probe, usec_t w) {
+	usec_t lease = lease_of(probe, w);
+	char l[USEC_STR_MAX], watchdog[USEC_STR_MAX];
+	bool withholds = c->on_unhealthy == ON_UNHEALTHY_WITHHOLD;
+
+	usec_str_short(l, lease);
+	usec_str_short(watchdog, w);
+	if (lease > w)
+		say(p, "warning: %s: a hang is seen after %s only, later than the watchdog's %s",
+		    probe->name, l, watchdog);
+	if (probe->kind->mode != PROBE_PULL)
+		return;
+	if (withholds && lease < w && (was_given(probe, "fall") || was_given(probe, "timeout")))
+		say(p,
+		    "warning: %s: with --on-unhealthy=withhold, --fall and --timeout do not make "
+		    "systemd act before %s; --on-unhealthy=trigger does",
+		    probe->name, watchdog);
+	if (withholds && probe->rise > 1)
+		say(p,
+		    "warning: %s: --rise=%u with withhold: while unhealthy, passes below it renew "
+		    "nothing, and systemd's timer does not wait for them",
+		    probe->name, probe->rise);
+	if (w < WATCHDOG_SHORT && !was_given(probe, "timeout"))
+		say(p,
+		    "warning: %s: the default --timeout is %s with this short a watchdog; a busy "
+		    "machine may need more",
+		    probe->name, usec_str_short(l, probe->timeout_usec));
+}
+
+/* --http=A --http=B --timeout=3s: a common slip, the option reaches the last one only. */
+static void warn_last_only(const struct printer *p, const struct conf *c) {
+	const struct probe_conf *last;
+
+	if (c->n_probes < 2)
+		return;
+	last = c->probes[c->n_probes - 1];
+	for (size_t i = 0; i < last->given.n_items; i++) {
+		const char *name = last->given.items[i].name;
+		bool is_elsewhere = strcmp(name, "name") == 0 || strcmp(name, "optional") == 0;
+
+		for (size_t k = 0; k + 1 < c->n_probes && !is_elsewhere; k++)
+			is_elsewhere = c->probes[k]->given.n_items > 0;
+		if (!is_elsewhere && last->given.items[i].option &&
+		    conf_probe_option(c->probes[c->n_probes - 2]->kind, name))
+			say(p,
+			    "warning: --%s belongs to %s alone; before the first probe it would be "
+			    "the default of all",
+			    name, last->name);
+	}
+}
+
+void timeline_show(const struct conf *c, const struct conf_env *env, usec_t w, conf_line_t *on_line,
+		   void *context) {
+	const struct printer p = {on_line, context};
+
+	if (c->n_probes == 0)
+		say(&p, "warning: no probe: only the process is watched, a hang will not be seen");
+	else
+		show_hang(&p, c, env, w);
+	if (w < USEC_PER_SEC)
+		say(&p, "warning: a watchdog below 1s leaves no room for a busy machine");
+	for (size_t i = 0; i < c->n_probes; i++)
+		warn_probe(&p, c, c->probes[i], w);
+	warn_last_only(&p, c);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What follows the edge to unhealthy: the line in the journal, STATUS, the dump signal and its
+ * wait, the hook, and then
+ * --on-unhealthy.  With trigger and kill the decision is latched at the edge: a dump may disturb
+ * the child's health, in either direction.  The recovery runs the hook again, after the one of the
+ * edge.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/internal.h"
+
+/* "http: status 503 (2 of 3 ...)": what is wrong, in one line. */
+static void say_reason(const struct supervisor *s, struct text *t) {
+	ptrdiff_t i = s->monitor.culprit;
+
+	text_addf(t, "%s: ", supervisor_probe_name(s, i));
+	if (s->monitor.is_triggered)
+		text_add(t, cause_text(CAUSE_TRIGGER));
+	else if (i < 0)
+		text_add(t, cause_text(CAUSE_STOPPED));
+	else
+		text_add(t, s->slots[i].last.text);
+}
+
+static enum cause cause_of(const struct supervisor *s) {
+	ptrdiff_t i = s->monitor.culprit;
+
+	return s->monitor.is_triggered ? CAUSE_TRIGGER
+	       : i < 0                 ? CAUSE_STOPPED
+				       : s->slots[i].last.cause;
+}
+
+static void finish(struct supervisor *s) {
+	char reason[OUTCOME_TEXT_MAX];
+	struct text t = TEXT_OVER(reason);
+
+	s->act.step = ACT_DONE;
+	s->act.at = USEC_INFINITY;
+	say_reason(s, &t);
+	switch (s->mode) {
+	case ON_UNHEALTHY_WITHHOLD:
+	case ON_UNHEALTHY_WARN:
+		break;
+	case ON_UNHEALTHY_TRIGGER:
+		message_action(s, "asking systemd to act now (WATCHDOG=trigger)");
+		status_send_trigger(s, reason);
+		break;
+	case ON_UNHEALTHY_KILL:
+		message_action(s, "ending the service");
+		ending_kill_child(s, reason);
+		break;
+	}
+}
+
+/* Starts the hook. Returns false where there is none, or it could not be started. */
+static bool start_hook(struct supervisor *s, const char *state) {
+	ptrdiff_t i = s->monitor.culprit;
+	char environment[7][OUTCOME_TEXT_MAX + 32], reason[OUTCOME_TEXT_MAX];
+	char *set[8] = {0};
+	struct text t = TEXT_OVER(reason);
+	int r;
+
+	if (!s->conf->unhealthy_hook)
+		return false;
+	say_reason(s, &t);
+	snprintf(environment[0], sizeof(environment[0]), "SDWD_LABEL=%s", s->conf->label);
+	snprintf(environment[1], sizeof(environment[1]), "SDWD_CHILD_PID=%d", s->child.pid);
+	snprintf(environment[2], sizeof(environment[2]), "SDWD_PROBE=%s",
+		 supervisor_probe_name(s, i));
+	snprintf(environment[3], sizeof(environment[3]), "SDWD_STATE=%s", state);
+	snprintf(environment[4], sizeof(environment[4]), "SDWD_CAUSE=%s", cause_str(cause_of(s)));
+	snprintf(environment[5], sizeof(environment[5]), "SDWD_TEXT=%s", reason);
+	snprintf(environment[6], sizeof(environment[6]), "SDWD_STREAK=%u",
+		 i < 0 ? 0 : s->monitor.probes[i].health.fails);
+	for (size_t n = 0; n < 7; n++)
+		set[n] = environment[n];
+	r = spawn_start(&s->act.hook, set, -1, &s->act.hook_pid);
+	if (r < 0) {
+		log_warning("--unhealthy-hook: cannot start it: %s", strerror(-r));
+		s->act.hook_pid = 0;
+		return false;
+	}
+	s->act.step = ACT_HOOK;
+	s->act.at = usec_add(s->now, s->conf->hook_timeout_usec);
+	return true;
+}
+
+static void after_hook(struct supervisor *s) {
+	bool owes_recovery = s->act.owes_recovery;
+
+	s->act.at = USEC_INFINITY;
+	s->act.owes_recovery = false;
+	if (s->act.is_recovery)
+		s->act.step = ACT_IDLE;
+	else
+		finish(s);
+	s->act.is_recovery = false;
+	if (owes_recovery && s->life < LIFE_STOPPING) {
+		s->act.is_recovery = true;
+		if (!start_hook(s, "healthy"))
+			s->act.is_recovery = false;
+	}
+}
+
+void act_begin(struct supervisor *s) {
+	char reason[OUTCOME_TEXT_MAX], name[SIGNAL_STR_MAX];
+	struct text t = TEXT_OVER(reason);
+	int r;
+
+	say_reason(s, &t);
+	message_unhealthy(s, reason);
+	status_changed(s);
+	if (s->mode == ON_UNHEALTHY_TRIGGER || s->mode == ON_UNHEALTHY_KILL)
+		monitor_latch(&s->monitor);
+	/* A hook of an earlier edge is still at it: it speaks for this one too. */
+	if (s->act.hook_pid > 0) {
+		s->act.is_recovery = false;
+		s->act.owes_recovery = false;
+		return;
+	}
+	if (s->conf->dump_signal > 0 && s->child.pid > 0) {
+		log_notice("sending %s to pid %d (--dump-signal)",
+			   signal_str(name, s->conf->dump_signal), s->child.pid);
+		r = child_signal(&s->child, s->conf->dump_signal, s->conf->signal_group, false,
+				 (union sigval){0});
+		if (r < 0)
+			log_warning("--dump-signal=%s: %s", name, strerror(-r));
+		s->act.step = ACT_DUMP_WAIT;
+		s->act.at = usec_add(s->now, s->conf->dump_wait_usec);
+		return;
+	}
+	if (!start_hook(s, "unhealthy"))
+		finish(s);
+}
+
+void act_recover(struct supervisor *s) {
+	message_recovered(s);
+	status_changed(s);
+	if (s->act.step == ACT_DUMP_WAIT || s->act.hook_pid > 0) {
+		s->act.owes_recovery = true;
+		return;
+	}
+	s->act.step = ACT_IDLE;
+	s->act.is_recovery = true;
+	if (!start_hook(s, "healthy"))
+		s->act.is_recovery = false;
+}
+
+bool act_reaped(struct supervisor *s, const struct reaped *r) {
+	struct outcome o;
+
+	if (s->act.hook_pid == 0 || r->pid != s->act.hook_pid)
+		return false;
+	if (!r->is_gone)
+		return true;
+	/* What the hook left in its group goes with it; its pid is not reaped yet. */
+	spawn_kill(s->act.hook_pid);
+	s->act.hook_pid = 0;
+	outcome_from_wait_status(&o, r->wait_status);
+	if (o.verdict != VERDICT_PASS)
+		message_hook(s, o.text);
+	if (s->act.step == ACT_HOOK)
+		after_hook(s);
+	return true;
+}
+
+void act_turn(struct supervisor *s) {
+	if (s->act.at > s->now)
+		return;
+	s->act.at = USEC_INFINITY;
+	if (s->act.step == ACT_DUMP_WAIT) {
+		if (!start_hook(s, "unhealthy"))
+			after_hook(s);
+		return;
+	}
+	if (s->act.step == ACT_HOOK && s->act.hook_pid > 0) {
+		message_hook(s, "it took longer than --hook-timeout and was killed");
+		spawn_kill(s->act.hook_pid);
+		after_hook(s);
+	}
+}
+
+void act_stop(struct supervisor *s) {
+	s->act.at = USEC_INFINITY;
+	s->act.step = ACT_DONE;
+	s->act.owes_recovery = false;
+}
+
+void act_done(struct supervisor *s) {
+	if (s->act.hook_pid > 0)
+		spawn_kill(s->act.hook_pid);
+	spawn_command_done(&s->act.hook);
+}
