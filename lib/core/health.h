@@ -65,6 +65,7 @@ void health_grant(struct health *h, usec_t now, usec_t watchdog_usec);
  */
 void health_extend(struct health *h, usec_t until_at);
 
+/* Moves the lease by @gap_usec, the time that a stall took out. */
 void health_shift(struct health *h, usec_t gap_usec);
 
 /* True while below `fall` or after WARN: still good, but worth a word. */

@@ -46,6 +46,7 @@ struct http_reply {
 	char line[HTTP_LINE_MAX];
 };
 
+/* A new response, the answer to HEAD or to another method. Ends whatever was read before. */
 void http_reply_init(struct http_reply *r, bool is_head_request);
 
 /* Takes @length bytes. Returns the state; after anything but HTTP_NEED_MORE further bytes are

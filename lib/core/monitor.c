@@ -181,9 +181,9 @@ bool monitor_judge(struct monitor *m, usec_t now) {
 	for (size_t i = 0; i < m->n_probes; i++)
 		(void)note_edge(m, i, health_judge(&m->probes[i].health, now));
 	m->service = service_of(m, now);
+	/* A process that stood still for W explains whatever else ran out with it. */
 	if (m->service == SERVICE_UNHEALTHY && before != SERVICE_UNHEALTHY && m->is_ready &&
-	    !m->is_triggered && process_end_at(m) <= now &&
-	    (m->required == 0 || find_quorum(m).n_good >= m->required))
+	    !m->is_triggered && !m->is_latched && process_end_at(m) <= now)
 		m->culprit = MONITOR_PROCESS;
 	return m->service != before;
 }

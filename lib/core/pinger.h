@@ -16,6 +16,7 @@ struct pinger {
 	usec_t retry_at; /* not before: the socket was full; 0: none */
 };
 
+/* Closed: no ping is due before pinger_open(). */
 void pinger_init(struct pinger *p, usec_t watchdog_usec);
 
 /* The manager took READY=1 at @now. */

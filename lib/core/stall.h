@@ -14,6 +14,7 @@ struct stall {
 	usec_t refilled_at;
 };
 
+/* With a full budget of W at @now. */
 void stall_init(struct stall *s, usec_t watchdog_usec, usec_t now);
 
 /*
