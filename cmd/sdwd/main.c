@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/supervisor.h"
 #include "app/timeline.h"
@@ -51,11 +52,23 @@ static int printed(void) {
 	return complain("cannot write to the standard output");
 }
 
+/*
+ * The unit that started us. From a shell sd_pid_get_unit(3) names the session's scope, or the
+ * service that the shell is in: that is not ours.
+ */
+static char *own_unit(void) {
+	const char *exec_pid = getenv("SYSTEMD_EXEC_PID"), *socket = getenv("NOTIFY_SOCKET");
+	bool is_started_by_manager =
+		(socket && *socket) || (exec_pid && strtol(exec_pid, NULL, 10) == getpid());
+
+	return is_started_by_manager ? notifier_unit() : NULL;
+}
+
 static int run(struct conf *c, struct signals *signals, struct inherit *inherit, int *ret_status) {
 	char errors[ERRORS_MAX];
 	struct text t = TEXT_OVER(errors);
 	const char *socket = getenv("NOTIFY_SOCKET");
-	char *unit = notifier_unit();
+	char *unit = own_unit();
 	struct supervisor_setup setup = {
 		.conf = c,
 		.signals = signals,
@@ -66,6 +79,8 @@ static int run(struct conf *c, struct signals *signals, struct inherit *inherit,
 	};
 	int r = conf_resolve(c, &setup.env, &setup.watchdog_usec, &t);
 
+	if (r == 0)
+		r = supervisor_check(&setup, &t);
 	if (r < 0) {
 		r = complain(errors);
 	} else if (c->do_check) {

@@ -121,6 +121,7 @@ static void read_pidfile(struct supervisor *s) {
 
 	pidfile_read(a->path, &reading);
 	a->last_problem = (int)reading.problem;
+	a->last_error = reading.error;
 	if (reading.problem != PIDFILE_OK || reading.pid == s->child.pid)
 		return;
 	if (a->step == ADOPT_WAIT && take_cached(s, reading.pid))
@@ -136,16 +137,23 @@ static void read_pidfile(struct supervisor *s) {
 	supervise(s, reading.pid, a->path);
 }
 
-static void guess(struct supervisor *s) {
+/* How many processes there are that may be the daemon; *@ret is one of them. */
+static ptrdiff_t find_remaining(const struct supervisor *s, pid_t *ret) {
 	pid_t pids[64];
-	pid_t found = 0;
 	ptrdiff_t n = proc_descendants(pids, ARRAY_SIZE(pids)), count = 0;
 
 	for (ptrdiff_t i = 0; i < MIN(n, (ptrdiff_t)ARRAY_SIZE(pids)); i++)
 		if (is_own_child(pids[i]) && pids[i] != s->act.hook_pid) {
-			found = pids[i];
+			*ret = pids[i];
 			count++;
 		}
+	return count;
+}
+
+static void guess(struct supervisor *s) {
+	pid_t found = 0;
+	ptrdiff_t count = find_remaining(s, &found);
+
 	if (count == 1) {
 		supervise(s, found, "the one process that remained");
 		return;
@@ -235,13 +243,21 @@ static bool has_living_older(struct supervisor *s) {
 
 bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
 	struct adopt *a = &s->adopt;
+	bool is_launcher;
+	pid_t other;
 
 	unwatch_pid(s);
 	if (s->life >= LIFE_STOPPING)
 		return false;
-	if (a->step == ADOPT_LAUNCHER) {
+	/* --forking: what remained may have been a step of daemon(7) between launcher and daemon.
+	 */
+	is_launcher = a->step == ADOPT_LAUNCHER ||
+		      (a->step == ADOPT_DONE && s->now < a->settle_at && !a->path &&
+		       wait_status == 0 && find_remaining(s, &other) > 0);
+	if (is_launcher) {
 		if (wait_status != 0)
 			return false;
+		a->settle_at = usec_add(s->now, SETTLE);
 		a->step = ADOPT_WAIT;
 		a->retry_usec = RETRY_FIRST;
 		a->retry_at = s->now;
@@ -285,6 +301,8 @@ static void give_up(struct supervisor *s) {
 		  s->adopt.last_problem == PIDFILE_PROBLEM_MAX
 			  ? "it names a process that sdwd did not start"
 			  : pidfile_problem_str((enum pidfile_problem)s->adopt.last_problem));
+	if (s->adopt.last_problem == PIDFILE_UNREADABLE)
+		text_addf(&t, ": %s", strerror(s->adopt.last_error));
 	fail(s, reason);
 }
 

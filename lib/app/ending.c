@@ -154,7 +154,7 @@ void ending_turn(struct supervisor *s) {
 	case END_TERM:
 		log_warning("pid %d did not end in time: SIGKILL", s->child.pid);
 		e->step = END_KILL;
-		/* fall through */
+		__attribute__((fallthrough));
 	case END_KILL:
 		kill_everything(s);
 		e->at = usec_add(s->now, KILL_AGAIN);

@@ -78,12 +78,14 @@ struct adopt {
 	ptrdiff_t slot; /* of --pidfile or --forking, -1: none */
 	usec_t retry_at, deadline_at;
 	usec_t retry_usec;
+	usec_t settle_at; /* until then, what --forking supervises may be a step towards the daemon
+			   */
 	int watch_fd;
 	struct ev_io watch_io;
 	int pidfd; /* of a supervised process that is not our own child */
 	struct ev_io pidfd_io;
-	pid_t older[ADOPT_OLDER]; /* supervised before, may take over again */
-	int last_problem;
+	pid_t older[ADOPT_OLDER];     /* supervised before, may take over again */
+	int last_problem, last_error; /* of the newest reading */
 	struct {
 		pid_t pid;
 		int wait_status;

@@ -68,6 +68,47 @@ static int make_probes(struct supervisor *s, struct text *error) {
 	return 0;
 }
 
+static int check_hook(const struct conf *c, struct text *errors) {
+	struct spawn_command hook = {0};
+	char quoted[OPT_QUOTED_MAX];
+	int r = c->unhealthy_hook ? spawn_command_parse(&hook, c->unhealthy_hook) : 0;
+
+	spawn_command_done(&hook);
+	if (r == -EINVAL)
+		text_addf(errors,
+			  "--unhealthy-hook: %s is not a command: empty, or a quote is not closed",
+			  opt_quoted(quoted, c->unhealthy_hook));
+	else if (r < 0)
+		text_addf(errors, "--unhealthy-hook: %s", strerror(-r));
+	return r;
+}
+
+/* The number that the user gave to the pipe of a heartbeat, or -1. */
+static int settled_fd(const struct probe_conf *c) {
+	const struct heartbeat_settings *settings = c->settings;
+
+	return class_of(c->kind) == &probe_heartbeat ? settings->fd : -1;
+}
+
+int supervisor_check(const struct supervisor_setup *setup, struct text *errors) {
+	const struct conf *c = setup->conf;
+	int result = check_hook(c, errors);
+
+	for (size_t i = 0; i < c->n_probes; i++) {
+		int fd = settled_fd(c->probes[i]);
+		bool is_free = fd < 0 || !inherit_has(setup->inherit, fd);
+
+		for (size_t k = 0; k < i && is_free && fd >= 0; k++)
+			is_free = settled_fd(c->probes[k]) != fd;
+		if (is_free)
+			continue;
+		text_addf(errors, "%s--heartbeat=%d: this fd is in use already",
+			  errors->length > 0 ? "\n" : "", fd);
+		result = -EINVAL;
+	}
+	return result;
+}
+
 int launch_prepare(struct supervisor *s) {
 	const char *address = getenv("NOTIFY_SOCKET");
 	char reason[LOG_MESSAGE_MAX];
@@ -224,8 +265,7 @@ static int pending_stop(const struct supervisor *s) {
 	if (sigpending(&pending) < 0)
 		return 0;
 	for (int n = 1; n <= SIGNAL_MAX; n++)
-		if ((s->conf->stop_signals & UINT64_C(1) << (n - 1)) &&
-		    sigismember(&pending, n) == 1)
+		if (conf_is_stop_signal(s->conf, n) && sigismember(&pending, n) == 1)
 			return n;
 	return 0;
 }
@@ -298,6 +338,7 @@ int launch_start(struct supervisor *s) {
 		log_error("cannot start '%s': %s", s->conf->command[0], strerror(-r));
 		return r;
 	}
+	tty_give(&s->tty, s->child.pgid);
 	if (s->conf->start_timeout_usec != USEC_INFINITY)
 		s->start_timeout_at = usec_add(s->started_at, s->conf->start_timeout_usec);
 	else if (!notifier_is_open(&s->notifier))

@@ -59,6 +59,7 @@ static void on_outcome(struct probe_owner *owner, struct probe *p, const struct 
 		monitor_set_lease(&s->monitor, i, notify_probe_lease(p));
 	keep_last(s, i, o);
 	(void)monitor_feed(&s->monitor, i, o->verdict, s->now);
+	status_changed(s);
 }
 
 static void on_words(struct probe_owner *owner, struct probe *p, const struct notify_msg *m) {
@@ -240,7 +241,8 @@ static void report(struct supervisor *s, enum service_health before) {
 void looks_judge(struct supervisor *s) {
 	enum service_health before = s->monitor.service;
 	struct lease leases[MONITOR_PROBES_MAX];
-	bool was_up[MONITOR_PROBES_MAX], has_changed;
+	bool was_up[MONITOR_PROBES_MAX] = {0}, has_changed;
+	usec_t evidence_at;
 
 	if (!supervisor_has_started(s))
 		return;
@@ -248,8 +250,10 @@ void looks_judge(struct supervisor *s) {
 		was_up[i] = s->monitor.probes[i].health.state == HEALTH_UP;
 		leases[i] = s->monitor.probes[i].health.lease;
 	}
-	if (before != SERVICE_UNHEALTHY)
-		s->evidence_at = monitor_evidence_at(&s->monitor);
+	/* Failures have ended the lease by now: what it said before them stays. */
+	evidence_at = monitor_evidence_at(&s->monitor);
+	if (before != SERVICE_UNHEALTHY && evidence_at > 0)
+		s->evidence_at = evidence_at;
 	has_changed = monitor_judge(&s->monitor, s->now);
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (was_up[i] && s->monitor.probes[i].health.state == HEALTH_DOWN)

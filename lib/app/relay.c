@@ -68,6 +68,9 @@ static void keep_status(struct supervisor *s, const struct notify_msg *m) {
 	}
 	(void)text_clean(s->child_status, sizeof(s->child_status), plain, length);
 	status_changed(s);
+	/* During a stop only the child has something new to say. */
+	if (s->life == LIFE_STOPPING && notifier_is_open(&s->notifier))
+		s->is_status_due = true;
 }
 
 /* More time: up where systemd has a timer for it, else for the lease of @slot. A beat in the same
@@ -184,8 +187,7 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	if (m.fields & NOTIFY_READY) {
 		if (s->is_reloading)
 			keep |= NOTIFY_READY;
-		s->is_reloading = s->is_reloading && (m.fields & NOTIFY_RELOADING) &&
-				  !(m.fields & NOTIFY_READY);
+		s->is_reloading = false;
 		s->is_child_ready = true;
 	}
 	if (s->notify_slot >= 0 && supervisor_has_started(s))

@@ -153,7 +153,7 @@ void status_changed(struct supervisor *s) {
 	if (!notifier_is_open(&s->notifier) || s->life == LIFE_LAUNCHING)
 		return;
 	status_compose(s, &t);
-	s->is_status_due = strcmp(status, s->status_sent) != 0;
+	s->is_status_due = s->life < LIFE_STOPPING && strcmp(status, s->status_sent) != 0;
 }
 
 void status_send_ready(struct supervisor *s) {
@@ -218,7 +218,7 @@ static void extend_turn(struct supervisor *s) {
 }
 
 void status_send_due(struct supervisor *s) {
-	if (s->is_status_due && s->life < LIFE_STOPPING)
+	if (s->is_status_due)
 		send_composed(s, "", TOKEN_NONE);
 }
 
@@ -237,8 +237,7 @@ void status_turn(struct supervisor *s) {
 usec_t status_next_at(const struct supervisor *s) {
 	usec_t at = MIN(s->flush_at, s->extend_at);
 
-	if (s->is_status_due && s->life < LIFE_STOPPING && s->status_at != USEC_INFINITY &&
-	    s->flush_at == USEC_INFINITY)
+	if (s->is_status_due && s->status_at != USEC_INFINITY && s->flush_at == USEC_INFINITY)
 		at = MIN(at, s->status_at);
 	return at;
 }

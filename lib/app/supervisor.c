@@ -37,9 +37,6 @@ static void say_missing(const struct supervisor *s, struct text *t) {
 }
 
 static void perform(struct supervisor *s, enum life_action action) {
-	char missing[OUTCOME_TEXT_MAX];
-	struct text t = TEXT_OVER(missing);
-
 	switch (action) {
 	case LIFE_NOTHING:
 	case LIFE_ACTION_MAX:
@@ -48,6 +45,7 @@ static void perform(struct supervisor *s, enum life_action action) {
 		forward_start(s);
 		relay_start(s);
 		looks_begin(s);
+		status_changed(s);
 		break;
 	case LIFE_REPORT_EXEC:
 		wind_down(s);
@@ -65,10 +63,9 @@ static void perform(struct supervisor *s, enum life_action action) {
 		act_recover(s);
 		break;
 	case LIFE_END_START:
-		say_missing(s, &t);
-		message_start_timeout(s, missing);
+		message_start_timeout(s, s->ending.reason);
 		wind_down(s);
-		ending_kill_child(s, missing);
+		ending_kill_child(s, s->ending.reason);
 		break;
 	case LIFE_WIND_DOWN:
 		wind_down(s);
@@ -112,7 +109,11 @@ static void start_turn(struct supervisor *s) {
 	struct text t = TEXT_OVER(missing);
 
 	if (s->start_timeout_at <= s->now) {
+		struct text reason = TEXT_OVER(s->ending.reason);
+
 		s->start_timeout_at = USEC_INFINITY;
+		/* Before the state changes: who stops misses nothing any more. */
+		say_missing(s, &reason);
 		supervisor_event(s, LIFE_TIMED_OUT);
 	}
 	if (s->remind_at <= s->now) {

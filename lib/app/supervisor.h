@@ -30,6 +30,12 @@ enum {
 };
 
 /*
+ * Checks what only the app can: the quoting of the hook, and that the settled numbers of heartbeats
+ * are free. Errors are added as conf_resolve() adds them. Returns 0, -EINVAL or -ENOMEM.
+ */
+int supervisor_check(const struct supervisor_setup *setup, struct text *errors);
+
+/*
  * Starts the command, supervises it, and returns when it and what it left behind are gone. Errors
  * are logged.
  */

@@ -38,7 +38,8 @@ static usec_t lease_of(const struct probe_conf *c, usec_t w) {
 	case PROBE_STATE:
 		break;
 	}
-	return w;
+	/* A process that hangs is there all the same. */
+	return USEC_INFINITY;
 }
 
 /* When the probe is bad at the latest: its failures are counted, or its lease ends. */
@@ -67,7 +68,7 @@ static usec_t composite_at(const struct conf *c, usec_t w, usec_t floor) {
 		n++;
 	}
 	if (n == 0)
-		return w;
+		return USEC_INFINITY;
 	required = c->require > 0 ? MIN(n, (size_t)c->require) : n;
 	return times[required - 1];
 }
@@ -77,8 +78,8 @@ static void show_hang(const struct printer *p, const struct conf *c, const struc
 	usec_t unhealthy_at = composite_at(c, w, 0), act_at = composite_at(c, w, w);
 	usec_t late = MIN(w / 10, USEC_PER_SEC) + SYSTEMD_ACCURACY;
 	char at[USEC_STR_MAX], until[USEC_STR_MAX], more[USEC_STR_MAX];
-	bool stands_alone =
-		!env->has_notify_socket && env->watchdog_usec == 0 && c->watchdog_usec == 0;
+	bool stands_alone = !env->has_notify_socket && c->watchdog_usec == 0 &&
+			    !conf_find_given(&c->given, "on-unhealthy");
 
 	say(p, "time line of a hang (from the last good evidence; nothing answers after it)");
 	say(p, "  at 0 it hangs");
@@ -134,6 +135,8 @@ static void warn_probe(const struct printer *p, const struct conf *c,
 	char l[USEC_STR_MAX], watchdog[USEC_STR_MAX];
 	bool withholds = c->on_unhealthy == ON_UNHEALTHY_WITHHOLD;
 
+	if (probe->kind->mode == PROBE_STATE)
+		return;
 	usec_str_short(l, lease);
 	usec_str_short(watchdog, w);
 	if (lease > w)
@@ -158,25 +161,43 @@ static void warn_probe(const struct printer *p, const struct conf *c,
 		    probe->name, usec_str_short(l, probe->timeout_usec));
 }
 
-/* --http=A --http=B --timeout=3s: a common slip, the option reaches the last one only. */
+/* True where the probe has options of its own, beside its name. */
+static bool has_own_options(const struct probe_conf *c) {
+	for (size_t i = 0; i < c->given.n_items; i++)
+		if (c->given.items[i].option && !c->given.items[i].is_default &&
+		    strcmp(c->given.items[i].name, "name") != 0)
+			return true;
+	return false;
+}
+
+static bool is_known_before(const struct conf *c, const char *name) {
+	for (size_t i = 0; i + 1 < c->n_probes; i++)
+		if (conf_probe_option(c->probes[i]->kind, name))
+			return true;
+	return false;
+}
+
+/* --http=A --http=B --timeout=3s: a common slip, the option reaches the last one only. Where an
+ * earlier probe has options too, they are given probe by probe, and it is none. */
 static void warn_last_only(const struct printer *p, const struct conf *c) {
 	const struct probe_conf *last;
 
 	if (c->n_probes < 2)
 		return;
+	for (size_t i = 0; i + 1 < c->n_probes; i++)
+		if (has_own_options(c->probes[i]))
+			return;
 	last = c->probes[c->n_probes - 1];
 	for (size_t i = 0; i < last->given.n_items; i++) {
-		const char *name = last->given.items[i].name;
-		bool is_elsewhere = strcmp(name, "name") == 0 || strcmp(name, "optional") == 0;
+		const struct conf_given *g = &last->given.items[i];
 
-		for (size_t k = 0; k + 1 < c->n_probes && !is_elsewhere; k++)
-			is_elsewhere = c->probes[k]->given.n_items > 0;
-		if (!is_elsewhere && last->given.items[i].option &&
-		    conf_probe_option(c->probes[c->n_probes - 2]->kind, name))
+		/* name and optional stand after their probe always. */
+		if (g->option && !g->is_default && !(g->option->flags & OPT_OWN_ONLY) &&
+		    is_known_before(c, g->name))
 			say(p,
 			    "warning: --%s belongs to %s alone; before the first probe it would be "
 			    "the default of all",
-			    name, last->name);
+			    g->name, last->name);
 	}
 }
 
@@ -186,6 +207,8 @@ void timeline_show(const struct conf *c, const struct conf_env *env, usec_t w, c
 
 	if (c->n_probes == 0)
 		say(&p, "warning: no probe: only the process is watched, a hang will not be seen");
+	else if (composite_at(c, w, 0) == USEC_INFINITY)
+		say(&p, "warning: no required probe sees a hang: only the process is watched");
 	else
 		show_hang(&p, c, env, w);
 	if (w < USEC_PER_SEC)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 int match_new(const char *pattern, regex_t **ret, struct text *error) {
-	char reason[128];
+	char reason[128], quoted[OPT_QUOTED_MAX];
 	regex_t *re;
 	int r;
 
@@ -21,7 +21,8 @@ int match_new(const char *pattern, regex_t **ret, struct text *error) {
 	r = regcomp(re, pattern, REG_EXTENDED | REG_NEWLINE);
 	if (r != 0) {
 		regerror(r, re, reason, sizeof(reason));
-		text_addf(error, "'%s' is no regular expression: %s", pattern, reason);
+		text_addf(error, "%s is no regular expression: %s", opt_quoted(quoted, pattern),
+			  reason);
 		free(re);
 		return r == REG_ESPACE ? -ENOMEM : -EINVAL;
 	}

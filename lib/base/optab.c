@@ -18,7 +18,8 @@ const struct opt *opt_find(const struct opt *table, const char *name) {
 const char *opt_quoted(char buffer[static OPT_QUOTED_MAX], const char *value) {
 	struct text t = {.data = buffer, .size = OPT_QUOTED_MAX};
 	/* Two quotes, three dots and the NUL stand beside the value. */
-	size_t length = strlen(value), shown = text_utf8_cut(value, length, OPT_QUOTED_MAX - 6);
+	size_t length = strlen(value), most = OPT_QUOTED_MAX - 6;
+	size_t shown = length > most ? text_utf8_cut(value, length, most) : length;
 	size_t lead = strspn(value, " "), trail = 0;
 	char clean[OPT_QUOTED_MAX];
 

@@ -67,9 +67,10 @@ static void help_one(struct lines *l, const char *name, const char *argument, bo
 		lines_end(l);
 	add_wrapped(l, help);
 	if (fallback) {
-		add_wrapped(l, "(default:");
-		add_wrapped(l, fallback);
-		lines_addf(l, ")");
+		char shown[256];
+
+		snprintf(shown, sizeof(shown), "(default: %s)", fallback);
+		add_wrapped(l, shown);
 	}
 	lines_end(l);
 }

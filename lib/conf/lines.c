@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static void lines_open(struct lines *l) {
 	l->data = NULL;
 	l->line = open_memstream(&l->data, &l->size);
@@ -44,12 +46,31 @@ static void lines_close(struct lines *l) {
 	l->line = NULL;
 }
 
+/* The bytes of the UTF-8 character at @p, 0 where there is none. */
+static size_t character(const char *p) {
+	size_t length = strnlen(p, 4);
+
+	for (size_t n = 1; n <= length; n++)
+		if (text_is_utf8(p, n))
+			return n;
+	return 0;
+}
+
+/* As text_clean(), but tabs and the blanks in front stay: they make the columns. */
+static void clean(char *p) {
+	while (*p != '\0') {
+		size_t n = character(p);
+
+		if (n == 0 || ((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
+			*p = '?';
+		p += MAX(n, (size_t)1);
+	}
+}
+
 void lines_end(struct lines *l) {
 	lines_close(l);
 	if (l->data) {
-		for (char *p = l->data; *p != '\0'; p++)
-			if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
-				*p = '?';
+		clean(l->data);
 		l->on_line(l->context, l->data);
 	}
 	free(l->data);

@@ -14,6 +14,7 @@ struct lines {
 	void *context;
 };
 
+/* Begins with an empty line; @on_line gets each one with @context, which is borrowed. */
 void lines_init(struct lines *l, conf_line_t *on_line, void *context);
 
 /* Adds to the line. */

@@ -203,6 +203,8 @@ static usec_t watchdog_usec(const struct conf *c, const struct conf_env *env, st
 int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, struct text *errors) {
 	size_t before = errors->length;
 	usec_t w = watchdog_usec(c, env, errors);
+	/* --check --watchdog-sec=W asks in a shell what happens under a systemd with that W. */
+	bool is_asked = c->do_check && c->watchdog_usec > 0 && !env->has_notify_socket;
 	int r;
 
 	if (!c->command || !c->command[0])
@@ -224,7 +226,8 @@ int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, stru
 		add_given_error(errors, c, "notify-access",
 				"cannot be together with --ready=notify");
 	if (c->on_unhealthy < 0)
-		c->on_unhealthy = !env->has_notify_socket   ? ON_UNHEALTHY_KILL
+		c->on_unhealthy = is_asked                  ? ON_UNHEALTHY_WITHHOLD
+				  : !env->has_notify_socket ? ON_UNHEALTHY_KILL
 				  : env->watchdog_usec == 0 ? ON_UNHEALTHY_WARN
 							    : ON_UNHEALTHY_WITHHOLD;
 	if (c->stop_signals == 0)

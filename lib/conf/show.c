@@ -54,6 +54,7 @@ static bool add_stop_signals(struct lines *l, uint64_t bits) {
 static bool add_field(struct lines *l, const struct opt *o, const void *field) {
 	char buffer[USEC_STR_MAX];
 
+	assert(field);
 	if (o->parse == opt_parse_flag) {
 		lines_addf(l, "%s", *(const bool *)field ? "yes" : "no");
 	} else if (o->parse == opt_parse_duration) {

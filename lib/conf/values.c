@@ -183,7 +183,9 @@ static bool has_control(const char *value) {
 }
 
 int value_parse_label(const struct opt *o, const char *value, void *field, struct text *error) {
-	if (strchr(value, '/') || *value == '.' || has_control(value))
+	if (has_control(value))
+		return refuse(error, value, "has control characters or is no UTF-8");
+	if (strchr(value, '/') || *value == '.')
 		return refuse(error, value, "cannot name a file (no '/', no '.' in front)");
 	if (strlen(value) > LABEL_MAX_LENGTH)
 		return refuse(error, value, "is longer than 80 bytes");

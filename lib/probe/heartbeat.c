@@ -56,6 +56,8 @@ static const char *const words[] = {
 };
 
 static bool may_become_words(const struct heartbeat *h) {
+	if (h->line_length == sizeof(h->line))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strncmp(h->line, words[i], MIN(h->line_length, strlen(words[i]))) == 0)
 			return true;
@@ -213,13 +215,15 @@ static void heartbeat_done(struct probe *p) {
 
 static int parse_fd(const char *target, void *settings, struct text *error) {
 	struct heartbeat_settings *s = settings;
+	char quoted[OPT_QUOTED_MAX];
 	uint64_t fd;
 
 	s->fd = -1;
 	if (!target)
 		return 0;
 	if (text_parse_u64(target, 3, 1023, &fd) < 0) {
-		text_addf(error, "'%s' is not an fd number from 3 to 1023", target);
+		text_addf(error, "%s is not an fd number from 3 to 1023",
+			  opt_quoted(quoted, target));
 		return -EINVAL;
 	}
 	s->fd = (int)fd;

@@ -41,4 +41,5 @@ extern const struct opt http_options[];
 int http_settings_check(const char *target, void *settings, struct text *error);
 void http_settings_done(void *settings);
 
+/* True where --http-status lists @status. */
 bool http_status_is_good(const struct http_settings *s, int status);

@@ -56,10 +56,11 @@ void notify_probe_feed(struct probe *p, const struct notify_msg *m, bool is_serv
 
 static int check_target(const char *target, void *settings, struct text *error) {
 	struct notify_settings *s = settings;
+	char quoted[OPT_QUOTED_MAX];
 
 	s->expects_pings = target != NULL;
 	if (target && strcmp(target, "watchdog") != 0) {
-		text_addf(error, "'%s' is not 'watchdog'", target);
+		text_addf(error, "%s is not 'watchdog'", opt_quoted(quoted, target));
 		return -EINVAL;
 	}
 	return 0;

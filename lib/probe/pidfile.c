@@ -9,9 +9,10 @@ static void state_done(struct probe *p) {
 
 static int check_path(const char *target, void *settings, struct text *error) {
 	size_t length = strlen(target);
+	char quoted[OPT_QUOTED_MAX];
 
 	if (length == 0 || target[length - 1] == '/') {
-		text_addf(error, "'%s' is not a file's path", target);
+		text_addf(error, "%s is not a file's path", opt_quoted(quoted, target));
 		return -EINVAL;
 	}
 	return 0;

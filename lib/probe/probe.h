@@ -20,8 +20,9 @@
 
 struct probe;
 
-/* What a probe may tell its owner. Each is the last statement of the handler that calls it: @p may
- * be gone after it. */
+/*
+ * What a probe may tell its owner, from its handlers. The owner does not free the probe inside.
+ */
 struct probe_owner {
 	/*
 	 * Good or bad evidence, read just now.  PROBE_PULL: exactly once after each start(), never

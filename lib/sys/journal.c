@@ -113,7 +113,10 @@ static ssize_t write_quietly(int fd, const void *data, size_t length) {
 	error = errno;
 	if (n < 0 && error == EPIPE && !was_pending)
 		(void)sigtimedwait(&pipe_signal, NULL, &at_once);
-	(void)pthread_sigmask(SIG_SETMASK, &old_mask, NULL);
+	/* Not the old mask as a whole: libc would leave its internal signals (nptl(7)) out of it.
+	 */
+	if (sigismember(&old_mask, SIGPIPE) == 0)
+		(void)pthread_sigmask(SIG_UNBLOCK, &pipe_signal, NULL);
 	errno = error;
 	return n;
 }

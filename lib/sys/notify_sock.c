@@ -218,7 +218,7 @@ void notify_sock_close(struct notify_sock *s) {
 	if (s->fd > 0)
 		fd_close(s->fd);
 	s->fd = -1;
-	if (s->folder) {
+	if (s->folder && s->path) {
 		(void)unlink(s->path);
 		(void)rmdir(s->folder);
 	}

@@ -82,7 +82,7 @@ static int walk_up(pid_t pid) {
 	pid_t self = getpid(), at = pid;
 
 	for (int depth = 0; depth < PROC_DEPTH_MAX; depth++) {
-		struct proc_stat stat;
+		struct proc_stat stat = {0};
 		int r;
 
 		r = proc_read_stat(at, &stat);

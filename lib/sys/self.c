@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,16 +137,17 @@ static bool is_deadly(int number) {
 /* Returns only where the signal did not kill. */
 static void die_by(int number) {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
-	sigset_t only;
+	/* The kernel's own form of a mask, which has the signals that libc keeps for itself too. */
+	unsigned long only[_NSIG / 8 / sizeof(unsigned long)] = {0};
+	const unsigned bit = (unsigned)number - 1, width = 8 * sizeof(*only);
 
 	/* The child has left its core; a second one, of sdwd, would only hide it. RLIMIT_CORE does
 	 * not hold back a core_pattern that pipes (core(5)), this does. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)sigaction(number, &standard, NULL);
 	(void)kill(getpid(), number);
-	(void)sigemptyset(&only);
-	(void)sigaddset(&only, number);
-	(void)sigprocmask(SIG_UNBLOCK, &only, NULL);
+	only[bit / width] = 1UL << bit % width;
+	(void)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, only, NULL, sizeof(only));
 }
 
 void self_die_like(int wait_status) {

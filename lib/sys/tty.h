@@ -18,7 +18,9 @@ struct tty {
 	pid_t given; /* the group that has or had it from us, 0: none */
 };
 
+/* Looks whether sdwd is in the foreground group of its terminal; keeps an fd of its own to it. */
 void tty_init(struct tty *t);
+/* True where there is a terminal to hand over. */
 bool tty_is_interactive(const struct tty *t);
 
 /* At the start (where the child may have taken it itself, child_conf.is_foreground) and when sdwd
@@ -32,5 +34,6 @@ void tty_give(struct tty *t, pid_t group);
  */
 void tty_stop_with(struct tty *t);
 
+/* At the child's end: our group is in front again, unless somebody else put another there. */
 void tty_take_back(struct tty *t);
 void tty_done(struct tty *t);

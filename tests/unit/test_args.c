@@ -123,7 +123,8 @@ static const struct bad {
 	{{"--success-threshold", "1"}, "--success-threshold: not an option here; use --rise"},
 	{{"--period-seconds=3"}, "--period-seconds: not an option here; use --interval"},
 	{{"--initial-delay=3"}, "--initial-delay: not an option here; use --start-period"},
-	{{"--health-cmd=true"}, "--health-cmd: not an option here; use --exec"},
+	{{"--health-cmd=true"},
+	 "--health-cmd: not an option here; use --http, --heartbeat or --notify"},
 	{{"--rewrite=15:2"}, "--rewrite: not an option here; use --signal-map"},
 	{{"--restart=always"},
 	 "--restart: not an option here; systemd does it: Restart= in the unit"},
@@ -191,8 +192,7 @@ static void foreign_names_are_not_ours(void **state) {
 			size_t n = strcspn(advice + 2, " =,;");
 
 			snprintf(word, sizeof(word), "%.*s", (int)n, advice + 2);
-			if (strncmp(word, "http-", 5) != 0 && strcmp(word, "tcp") != 0 &&
-			    strcmp(word, "unix") != 0)
+			if (strncmp(word, "http-", 5) != 0)
 				assert_int_not_equal(conf_argument(word, fake_kinds), CONF_UNKNOWN);
 		}
 		conf_done(&c);
