@@ -7,6 +7,7 @@
  * takes it back.  MAINPID= of the child moves supervision in the same way.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +27,29 @@
 /* After the daemon's end, so long may an older one take to write its file again. */
 #define TAKE_BACK (2 * USEC_PER_SEC)
 
+static int open_pidfd(pid_t pid) {
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/*
+ * Not our own child: one that ended is there until its parent reaps it. Its state in /proc would
+ * not do, which is Z also while only the main thread has ended; a pidfd is readable from the end
+ * of the last thread on.
+ */
+static bool has_ended(pid_t pid) {
+	cleanup(fd_closep) int fd = open_pidfd(pid);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return fd < 0 ? errno == ESRCH : poll(&p, 1, 0) > 0;
+}
+
 static bool is_ours(pid_t pid) {
 	siginfo_t info = {0};
 
 	/* Our own child, not ended: the kernel's word, with or without /proc. */
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
 		return info.si_pid == 0;
-	return proc_is_descendant(pid) == 1;
+	return proc_is_descendant(pid) == 1 && !has_ended(pid);
 }
 
 static bool is_own_child(pid_t pid) {
@@ -79,7 +96,7 @@ static void supervise(struct supervisor *s, pid_t pid, const char *how) {
 		s->child.pgid = 0;
 	s->is_child_stopped = false;
 	if (!is_own_child(pid)) {
-		a->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		a->pidfd = open_pidfd(pid);
 		if (a->pidfd >= 0) {
 			ev_io_init(&a->pidfd_io, on_pidfd, a->pidfd, EV_READ);
 			ev_io_start(s->loop, &a->pidfd_io);
@@ -97,6 +114,7 @@ static void supervise(struct supervisor *s, pid_t pid, const char *how) {
 static void fail(struct supervisor *s, const char *reason) {
 	log_error("%s", reason);
 	s->adopt.retry_at = s->adopt.deadline_at = USEC_INFINITY;
+	snprintf(s->ending.reason, sizeof(s->ending.reason), "%s", reason);
 	status_send_error(s, ESRCH, reason);
 	s->ending.wait_status = EXIT_SDWD << 8;
 	s->ending.has_status = true;
@@ -122,7 +140,14 @@ static void read_pidfile(struct supervisor *s) {
 	pidfile_read(a->path, &reading);
 	a->last_problem = (int)reading.problem;
 	a->last_error = reading.error;
-	if (reading.problem != PIDFILE_OK || reading.pid == s->child.pid)
+	if (reading.problem != PIDFILE_OK)
+		return;
+	if (reading.pid == s->child.pid) {
+		a->file_pid = reading.pid;
+		return;
+	}
+	/* MAINPID= came after the file, which says nothing new. */
+	if (a->step == ADOPT_DONE && reading.pid == a->file_pid)
 		return;
 	if (a->step == ADOPT_WAIT && take_cached(s, reading.pid))
 		return;
@@ -134,6 +159,7 @@ static void read_pidfile(struct supervisor *s) {
 		a->warned_writable = true;
 		log_warning("--pidfile=%s: everybody may write to it", a->path);
 	}
+	a->file_pid = reading.pid;
 	supervise(s, reading.pid, a->path);
 }
 

@@ -57,7 +57,7 @@ struct ending {
 	int stop_signal; /* the one that began the stop, 0: none did */
 	pid_t *told;     /* orphans that got their SIGTERM, owned */
 	size_t n_told, size_told;
-	char reason[OUTCOME_TEXT_MAX];
+	char reason[OUTCOME_TEXT_MAX]; /* why it ended before it was ready; empty: it did not */
 };
 
 /* adopt.c: daemons that fork away. */
@@ -84,6 +84,7 @@ struct adopt {
 	struct ev_io watch_io;
 	int pidfd; /* of a supervised process that is not our own child */
 	struct ev_io pidfd_io;
+	pid_t file_pid;               /* what the pidfile said when it was last followed */
 	pid_t older[ADOPT_OLDER];     /* supervised before, may take over again */
 	int last_problem, last_error; /* of the newest reading */
 	struct {
@@ -106,6 +107,7 @@ struct supervisor {
 	struct ev_timer timer;
 	usec_t now;     /* of this turn */
 	usec_t wake_at; /* what the timer was set for */
+	usec_t turn_at; /* when this turn began */
 
 	enum life_state life;
 	struct monitor monitor;
@@ -128,11 +130,11 @@ struct supervisor {
 	int access;                      /* enum notify_access, as it is now */
 	bool has_told_refused;
 	bool has_told_lost;
-	bool is_relay_held;     /* not listened to: the manager does not read */
-	bool is_child_ready;    /* READY=1 came from it */
-	bool is_ready_sent;     /* READY=1 was handed to the notifier */
-	bool is_reloading;      /* RELOADING=1 was forwarded */
-	char child_status[512]; /* its STATUS=, clean; empty: none */
+	bool is_relay_held;      /* not listened to: the manager does not read */
+	bool is_child_ready;     /* READY=1 came from it */
+	bool is_ready_sent;      /* READY=1 was handed to the notifier */
+	bool is_reloading;       /* RELOADING=1 was forwarded */
+	char child_status[2048]; /* its STATUS=, clean; empty: none */
 
 	char status_sent[NOTIFY_MSG_MAX];
 	usec_t status_at; /* when the next one may go */
@@ -158,7 +160,7 @@ void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks 
 void looks_judge(struct supervisor *s);
 void looks_ping(struct supervisor *s);
 void looks_process(struct supervisor *s);
-void looks_stall(struct supervisor *s);
+void looks_stall(struct supervisor *s, usec_t scheduled_at);
 usec_t looks_next_at(const struct supervisor *s);
 
 /* launch.c: surroundings, environment and start of the child */

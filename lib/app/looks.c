@@ -213,6 +213,12 @@ static void name_run_out(struct supervisor *s, size_t i, const struct lease *lea
 	struct text t = TEXT_OVER(text);
 	struct outcome o;
 
+	/* A stopped daemon is not counted as looked at: that it stopped is what is to be said. */
+	if (c->kind->mode == PROBE_STATE && s->monitor.process == PROCESS_STOPPED) {
+		outcome_set(&o, CAUSE_STOPPED, NULL);
+		keep_last(s, i, &o);
+		return;
+	}
 	usec_str_short(age, usec_sub(s->now, lease->evidence_at));
 	if (c->kind->mode == PROBE_PUSH)
 		text_addf(&t, "no sign of life for %s", age);
@@ -279,8 +285,8 @@ void looks_ping(struct supervisor *s) {
 		send_ping(s);
 }
 
-void looks_stall(struct supervisor *s) {
-	usec_t scheduled_at = s->wake_at, credit;
+void looks_stall(struct supervisor *s, usec_t scheduled_at) {
+	usec_t credit;
 
 	forward_drain(s);
 	if (!supervisor_has_started(s))

@@ -123,7 +123,7 @@ static void change_access(struct supervisor *s, const struct notify_msg *m) {
 static void send_up(struct supervisor *s, const struct notify_msg *m, struct notify_datagram *d,
 		    unsigned keep) {
 	bool takes_fds = (m->fields & NOTIFY_FDSTORE) != 0;
-	char message[NOTIFY_MSG_MAX], status[NOTIFY_MSG_MAX / 2], escaped[NOTIFY_MSG_MAX];
+	char message[NOTIFY_MSG_MAX], status[NOTIFY_MSG_MAX], escaped[NOTIFY_MSG_MAX];
 	struct text t = TEXT_OVER(status);
 	unsigned up = m->fields & keep;
 	size_t length;
@@ -182,8 +182,9 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	if (m.fields & NOTIFY_ACCESS)
 		change_access(s, &m);
 	keep_status(s, &m);
+	/* Before our own READY=1 there is nothing to reload: the child's would come too early. */
 	if (m.fields & NOTIFY_RELOADING)
-		s->is_reloading = true;
+		s->is_reloading = s->is_ready_sent;
 	if (m.fields & NOTIFY_READY) {
 		if (s->is_reloading)
 			keep |= NOTIFY_READY;

@@ -122,7 +122,7 @@ static void send_text(struct supervisor *s, const char *before, const char *stat
 
 	text_add(&t, before);
 	if (status) {
-		char escaped[NOTIFY_MSG_MAX / 2];
+		char escaped[NOTIFY_MSG_MAX - 128];
 
 		(void)notify_msg_escape(escaped, sizeof(escaped), status);
 		text_addf(&t, "%sSTATUS=%s", t.length > 0 ? "\n" : "", escaped);
@@ -173,6 +173,8 @@ void status_send_stopping(struct supervisor *s, const char *reason) {
 	if (s->monitor.service == SERVICE_UNHEALTHY && !s->ending.is_own_decision) {
 		status_unhealthy(s, &t);
 		text_add(&t, "; ");
+	} else if (s->ending.reason[0] != '\0' && !s->ending.is_own_decision) {
+		text_addf(&t, "%s; ", s->ending.reason);
 	}
 	text_addf(&t, "stopping: %s", reason);
 	send_text(s, "STOPPING=1", status, TOKEN_NONE);

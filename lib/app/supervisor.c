@@ -161,12 +161,18 @@ static void on_events(struct ev_loop *loop) {
 		return;
 	s->now = usec_now();
 	if (s->wake_at != USEC_INFINITY && s->now > usec_add(s->wake_at, s->monitor.slack_usec))
-		looks_stall(s);
+		looks_stall(s, s->wake_at);
+	s->turn_at = s->now;
 	ev_invoke_pending(loop);
 }
 
 static void end_turn(struct supervisor *s) {
+	usec_t expected_at = MAX(s->turn_at, s->wake_at);
+
+	/* SIGSTOP may come in the middle of a turn as well: the handlers took no such time. */
 	s->now = usec_now();
+	if (s->now > usec_add(expected_at, s->monitor.slack_usec))
+		looks_stall(s, expected_at);
 	looks_turn(s);
 	adopt_turn(s);
 	start_turn(s);

@@ -22,8 +22,9 @@ static void insert_by_horizon(usec_t *sorted, size_t n, usec_t horizon_at) {
 struct quorum quorum_of(const struct health *const *probes, const bool *is_optional, size_t n,
 			size_t required, usec_t watchdog_usec) {
 	struct quorum q = {.evidence = -1};
-	struct member by_end[QUORUM_MAX] = {0};
-	usec_t by_horizon[QUORUM_MAX] = {0};
+	/* Their first n_good entries count; the others, nearly all, are never written. */
+	struct member by_end[QUORUM_MAX];
+	usec_t by_horizon[QUORUM_MAX];
 
 	assert(n <= QUORUM_MAX && required >= 1);
 	for (size_t i = 0; i < n; i++) {

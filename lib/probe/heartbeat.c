@@ -209,6 +209,9 @@ static void heartbeat_drain(struct probe *p) {
 static void heartbeat_done(struct probe *p) {
 	struct heartbeat *h = of(p);
 
+	/* Zeroed, without init(): fd 0 is not ours. */
+	if (!h->watcher.cb)
+		return;
 	close_pipe(h);
 	h->child_end = fd_close(h->child_end);
 }

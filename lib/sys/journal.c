@@ -12,11 +12,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,10 +26,15 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/usec.h"
 #include "sys/journal_native.h"
 
 /* Prefix, identifier, label, colours and the line end, beside the message. */
 #define LINE_MAX_BYTES (LOG_MESSAGE_MAX + 512)
+
+/* The last words wait at most so long for journald to take them. */
+#define CLOSE_TURNS 20
+#define CLOSE_TURN_USEC (5 * USEC_PER_MSEC)
 
 _Static_assert(LINE_MAX_BYTES <= PIPE_BUF, "a line must be written whole or not at all");
 
@@ -203,10 +210,29 @@ void journal_sink(void *context, const struct log_entry *entry) {
 	errno = saved;
 }
 
+/*
+ * journald asks /proc which unit a datagram's sender belongs to: of one that is gone it learns
+ * nothing, and `journalctl -u` would not show its last words. So they are waited for, a moment:
+ * until journald has taken them (SIOCOUTQ, unix(7): what the receiver has not read yet), and looked
+ * us up.
+ */
+static void await_reader(const struct journal *j) {
+	int unread = 0;
+
+	for (int turn = 0; turn < CLOSE_TURNS; turn++) {
+		if (ioctl(j->fd, SIOCOUTQ, &unread) < 0 || unread == 0)
+			break;
+		(void)usleep(CLOSE_TURN_USEC);
+	}
+	(void)usleep(CLOSE_TURN_USEC);
+}
+
 void journal_close(struct journal *j) {
 	if (!j->is_open)
 		return;
 	(void)tell_lost(j);
+	if (j->is_native)
+		await_reader(j);
 	j->fd = fd_close(j->fd);
 	j->is_open = false;
 }

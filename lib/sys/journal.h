@@ -46,5 +46,8 @@ int journal_open_at(struct journal *j, const char *path, bool want_journal, bool
 /* The sink for log_set_sink(), with the journal as its context. */
 log_sink_t journal_sink;
 
-/* Tells what was lost, where it can, and closes. Also on a zeroed or closed @j. */
+/*
+ * Tells what was lost, where it can, and closes. Also on a zeroed or closed @j. Where it is native,
+ * journald gets a tenth of a second to take the last words: not for the loop.
+ */
 void journal_close(struct journal *j);

@@ -36,11 +36,18 @@ static uint64_t pid_max(void) {
 	return text_parse_u64(data, 2, PID_MAX_LIMIT, &number) == 0 ? number : PID_MAX_LIMIT;
 }
 
-static enum pidfile_problem parse(char *data, pid_t *ret_pid) {
-	char *end = data + strcspn(data, "\n");
+static enum pidfile_problem parse(char *data, size_t length, pid_t *ret_pid) {
+	char *end = memchr(data, '\n', length);
 	uint64_t number;
 	int r;
 
+	/* A line that was cut could show the beginning of a number. */
+	if (!end && length == PIDFILE_READ_MAX)
+		return PIDFILE_MALFORMED;
+	if (!end)
+		end = data + length;
+	if (memchr(data, '\0', (size_t)(end - data)))
+		return PIDFILE_MALFORMED;
 	*end = '\0';
 	while (isblank((unsigned char)*data))
 		data++;
@@ -85,8 +92,7 @@ void pidfile_read(const char *path, struct pidfile_reading *ret) {
 		ret->error = (int)-n;
 		return;
 	}
-	data[n] = '\0';
-	ret->problem = parse(data, &ret->pid);
+	ret->problem = parse(data, (size_t)n, &ret->pid);
 	ret->is_world_writable = (st.st_mode & S_IWOTH) != 0;
 }
 
