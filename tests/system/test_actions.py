@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: MIT
+"""What follows when the child is not healthy: withhold, trigger, kill, warn; the dump signal and the hook before."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from puppet import Puppet, child, state_of, wait_until  # pylint: disable=unused-import
+from test_ready import full_queue
+
+FOREVER = 2**64 - 1
+
+
+@pytest.fixture
+def beating(sdwd, manager, child):
+    """Starts the puppet with a heartbeat of --silence=400ms, healthy; silent() ends that."""
+
+    def start(*options, **more):
+        run = sdwd("--heartbeat", "--silence=400ms", *options, command=child.command, **more)
+        child("repeat(0.05, beat)")
+        if more.get("notify", True):
+            manager.wait_ready()
+        else:
+            run.wait_stderr("ready after")
+        return run
+
+    return start
+
+
+def silent(run, child):
+    """Stops the beats; returns when sdwd said that the child is unhealthy."""
+    child("stop()")
+    run.wait_stderr("unhealthy: heartbeat: no sign of life")
+
+
+# The four actions -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.option("on-unhealthy")
+def test_withhold_pings_only_while_healthy(beating, manager, child):
+    run = beating("--on-unhealthy=withhold", watchdog=1)
+    manager.wait_ping()
+    silent(run, child)
+    manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy: heartbeat: no sign of life"))
+    manager.never("WATCHDOG=1", 1.2)
+    assert not manager.matching("WATCHDOG=trigger") and not manager.matching("STOPPING=1")
+    child("repeat(0.05, beat)")
+    manager.wait_for("WATCHDOG=1")
+    run.wait_stderr("healthy again")
+
+
+@pytest.mark.option("on-unhealthy")
+def test_trigger_is_one_datagram_and_the_last_word(beating, manager, child):
+    beating("--on-unhealthy=trigger", watchdog=1)
+    child("stop()")
+    trigger = manager.wait_for("WATCHDOG=trigger")
+    assert trigger.fields["STATUS"].startswith("unhealthy: heartbeat: no sign of life")
+    child("repeat(0.05, beat)")
+    manager.never(lambda d: d.has("WATCHDOG=1") or d.has("STATUS=healthy"), 1.2)
+    assert len(manager.matching("WATCHDOG=trigger")) == 1
+
+
+def test_trigger_comes_within_50_ms_of_the_verdict(sdwd, manager):
+    delays = []
+    # The best of some: a busy machine adds its own.
+    for _ in range(5):
+        puppet = Puppet()
+        run = sdwd("--heartbeat", "--on-unhealthy=trigger", command=puppet.command, watchdog=30)
+        puppet("beat()")
+        manager.wait_ready()
+        sent = time.monotonic()
+        puppet("beat(b'WATCHDOG=trigger\\n')")
+        delays.append(manager.wait_for("WATCHDOG=trigger").at - sent)
+        manager.forget()
+        run.terminate()
+        puppet.close()
+    print(f"{[round(d * 1000) for d in delays]} ms at load {os.getloadavg()[0]}")
+    assert min(delays) < 0.05
+
+
+def test_trigger_waits_for_the_manager_and_no_ping_overtakes_it(beating, manager, child):
+    run = beating("--on-unhealthy=trigger", watchdog=1)
+    manager.pause()
+    full_queue(manager)
+    silent(run, child)
+    child("repeat(0.05, beat)")
+    time.sleep(0.5)
+    manager.resume()
+    trigger = manager.wait_for("WATCHDOG=trigger")
+    manager.never("WATCHDOG=1", 0.8)
+    assert not [d for d in manager.pings() if d.at > trigger.at]
+
+
+@pytest.mark.option("on-unhealthy")
+def test_kill_ends_the_child_and_says_why(beating, manager, child):
+    run = beating("--on-unhealthy=kill", watchdog=1)
+    child("signal.signal(signal.SIGTERM, lambda *_: os._exit(0))")
+    child("stop()")
+    stopping = manager.wait_for("STOPPING=1")
+    assert "heartbeat: no sign of life" in stopping.fields["STATUS"]
+    assert run.wait() == 124
+    assert not [d for d in manager.pings() if d.at > stopping.at]
+
+
+@pytest.mark.option("on-unhealthy")
+def test_kill_is_latched(beating, manager, child):
+    run = beating("--on-unhealthy=kill", "--kill-timeout=1s", watchdog=1)
+    child("signal.signal(signal.SIGTERM, lambda *_: repeat(0.05, beat))")
+    child("stop()")
+    stopping = manager.wait_for("STOPPING=1")
+    assert run.wait() == 124, "SIGKILL follows, however well it feels"
+    assert not [d for d in manager.pings() if d.at > stopping.at]
+
+
+@pytest.mark.option("on-unhealthy")
+def test_warn_goes_on_pinging(beating, manager, child):
+    run = beating("--on-unhealthy=warn", watchdog=1)
+    silent(run, child)
+    manager.wait_ping(count=4)
+    assert manager.longest_gap() < 1
+    manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy: "))
+
+
+def test_warn_does_not_ping_for_a_stopped_process(beating, manager, child):
+    beating("--on-unhealthy=warn", watchdog=0.6)
+    manager.wait_ping()
+    os.kill(child("os.getpid()"), signal.SIGSTOP)
+    wait_until(lambda: manager.longest_gap() > 1, "gap")
+
+
+# The default ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.option("on-unhealthy")
+def test_the_default_with_a_watchdog_is_withhold(beating, manager, child):
+    run = beating(watchdog=1)
+    silent(run, child)
+    assert "withholding WATCHDOG=1" in run.stderr()
+    manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy: "))
+    manager.never(lambda d: d.has("WATCHDOG=1") or d.has("STOPPING=1"), 1)
+    assert run.is_running()
+
+
+@pytest.mark.parametrize("env", [
+    {},
+    {"WATCHDOG_USEC": FOREVER},
+    {"WATCHDOG_USEC": 0},
+    {"WATCHDOG_USEC": 1000000, "WATCHDOG_PID": 1},
+], ids=["unset", "infinity", "zero", "another's"])
+def test_the_default_without_a_watchdog_is_warn(beating, manager, child, env):
+    run = beating(env=env)
+    lines = [line for line in run.stderr().splitlines() if "--on-unhealthy=kill" in line]
+    assert len(lines) == 1, "told once at the start"
+    silent(run, child)
+    manager.never(lambda d: d.has("STOPPING=1") or d.has("WATCHDOG=1"), 0.5)
+    assert run.is_running()
+
+
+@pytest.mark.option("on-unhealthy")
+@pytest.mark.parametrize("options", [(), ("--on-unhealthy=withhold",), ("--on-unhealthy=trigger",)])
+def test_without_a_manager_it_is_kill(beating, child, options):
+    run = beating(*options, notify=False)
+    silent(run, child)
+    assert run.wait() == 124
+
+
+@pytest.mark.option("watchdog-sec")
+def test_watchdog_sec_is_w_where_systemd_has_none(sdwd, child):
+    run = sdwd("--heartbeat", "--watchdog-sec=500ms", command=child.command, notify=False)
+    child("beat()")
+    run.wait_stderr("ready after")
+    begin = time.monotonic()
+    assert run.wait() == 124
+    assert time.monotonic() - begin < 10, "--silence is 0.8 W, and the default W is 30 s"
+
+
+@pytest.mark.option("watchdog-sec")
+def test_watchdog_sec_is_an_error_where_systemd_has_one(sdwd):
+    run = sdwd("--watchdog-sec=5s", command=["true"], watchdog=1)
+    assert run.wait() == 125 and "--watchdog-sec" in run.stderr()
+    assert sdwd("--watchdog-sec=5s", command=["true"], watchdog=1, watchdog_pid=1).wait() == 0
+    assert sdwd("--watchdog-sec=5s", command=["true"], env={"WATCHDOG_USEC": FOREVER}).wait() == 0
+
+
+# Before the action ------------------------------------------------------------------------------------------------
+
+
+HOOK = """env | grep ^SDWD_ | sort >>{0}; test -z "$NOTIFY_SOCKET$WATCHDOG_USEC" && echo run-$SDWD_STATE >>{0}"""
+
+
+@pytest.fixture
+def hook(tmp_path):
+    """A hook that writes its surroundings to hook.file."""
+    path, file = tmp_path / "hook.sh", tmp_path / "hook.log"
+    file.touch()
+
+    def make(text=HOOK):
+        path.write_text("#!/bin/sh\n" + text.format(file) + "\n")
+        path.chmod(0o755)
+        return path
+
+    make.file = file
+    return make
+
+
+def wait_line(hook, line):
+    wait_until(lambda: line in hook.file.read_text().splitlines(), f"{line} of the hook")
+
+
+@pytest.mark.option("unhealthy-hook")
+@pytest.mark.option("label")
+@pytest.mark.option("name")
+def test_the_hook_runs_on_both_edges_and_is_told_all(beating, child, hook):
+    run = beating("--name=pulse", "--label=shop", f"--unhealthy-hook={hook()}", watchdog=1)
+    child("stop()")
+    wait_line(hook, "run-unhealthy")
+    told = dict(line.partition("=")[::2] for line in hook.file.read_text().splitlines())
+    assert told["SDWD_LABEL"] == "shop" and told["SDWD_CHILD_PID"] == str(child("os.getpid()"))
+    assert told["SDWD_PROBE"] == "pulse" and told["SDWD_STATE"] == "unhealthy" and told["SDWD_CAUSE"] == "silent"
+    assert "no sign of life" in told["SDWD_TEXT"] and told["SDWD_STREAK"].isdigit()
+    assert not [name for name in told if name.startswith("SDWD_HEARTBEAT")]
+    child("repeat(0.05, beat)")
+    wait_line(hook, "run-healthy")
+    run.wait_stderr("healthy again")
+    words = [line for line in hook.file.read_text().splitlines() if line.startswith("run-")]
+    assert words == ["run-unhealthy", "run-healthy"]
+
+
+@pytest.mark.option("label")
+def test_the_label_is_the_command_by_default(beating, child, hook):
+    beating(f"--unhealthy-hook={hook()}", watchdog=1)
+    child("stop()")
+    wait_line(hook, "SDWD_LABEL=python3")
+
+
+@pytest.mark.option("dump-signal")
+@pytest.mark.option("dump-wait")
+def test_dump_signal_then_wait_then_hook_then_action(beating, manager, child, hook):
+    hook("echo hook >>{0}; sleep 0.5")
+    beating("--on-unhealthy=trigger", "--dump-signal=USR2", "--dump-wait=700ms", f"--unhealthy-hook={hook.file.parent}/hook.sh",
+            watchdog=1)
+    child("got = []; signal.signal(signal.SIGUSR2, lambda *_: (got.append(time.monotonic()), repeat(0.05, beat)))")
+    child("stop()")
+    wait_until(lambda: child("len(got)"), "SIGUSR2")
+    dumped = child("got[0]")
+    assert hook.file.read_text() == ""
+    wait_line(hook, "hook")
+    hooked = time.monotonic()
+    assert hooked - dumped > 0.65
+    trigger = manager.wait_for("WATCHDOG=trigger")
+    assert trigger.at - dumped > 1.15, "after the hook"
+    assert not [d for d in manager.pings() if d.at > dumped + 0.05], "no ping, though it beats again"
+    assert child("len(got)") == 1
+
+
+@pytest.mark.option("hook-timeout")
+def test_a_hook_that_hangs_is_killed_with_its_group(beating, manager, child, hook, tmp_path):
+    hook(f"echo $$ >{tmp_path}/pids; sleep 999 & echo $! >>{tmp_path}/pids; echo up >>{{0}}; wait")
+    run = beating("--on-unhealthy=trigger", f"--unhealthy-hook={tmp_path}/hook.sh", "--hook-timeout=500ms", watchdog=1)
+    child("stop()")
+    wait_line(hook, "up")
+    manager.wait_for("WATCHDOG=trigger")
+    assert "--hook-timeout" in run.stderr()
+    for pid in (tmp_path / "pids").read_text().split():
+        wait_until(lambda p=pid: state_of(p) is None, f"end of {pid}")
+
+
+@pytest.mark.parametrize("command", ["/nowhere/hook", "/etc/passwd", "exit 3"])
+def test_a_hook_that_cannot_run_delays_nothing(beating, manager, child, command):
+    run = beating("--on-unhealthy=trigger", f"--unhealthy-hook={command}", watchdog=1)
+    child("stop()")
+    manager.wait_for("WATCHDOG=trigger", timeout=4)
+    run.wait_stderr("--unhealthy-hook")
+
+
+def test_a_recovery_during_the_hook_is_told_after_it(beating, manager, child, hook):
+    hook("echo $SDWD_STATE >>{0}; sleep 0.5; echo end-$SDWD_STATE >>{0}")
+    beating(f"--unhealthy-hook={hook.file.parent}/hook.sh", watchdog=1)
+    child("stop()")
+    wait_line(hook, "unhealthy")
+    child("repeat(0.05, beat)")
+    wait_line(hook, "end-healthy")
+    assert hook.file.read_text().split() == ["unhealthy", "end-unhealthy", "healthy", "end-healthy"]
+    manager.wait_ping()
+
+
+def test_a_stop_during_the_hook_goes_first(beating, manager, child, hook):
+    hook("echo up >>{0}; exec sleep 999")
+    run = beating("--on-unhealthy=kill", f"--unhealthy-hook={hook.file.parent}/hook.sh", "--hook-timeout=1h", watchdog=1)
+    child("stop()")
+    wait_line(hook, "up")
+    assert run.terminate() == -signal.SIGTERM, "the child's own end, not 124"
+    assert manager.matching("STOPPING=1")
+
+
+# A stop is sticky -------------------------------------------------------------------------------------------------
+
+
+def test_after_a_stop_signal_no_ping_and_no_failure(beating, manager, child):
+    run = beating(watchdog=0.6)
+    manager.wait_ping()
+    child("signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    run.signal(signal.SIGTERM)
+    stopping = manager.wait_for("STOPPING=1")
+    manager.never(lambda d: d.has("WATCHDOG=1") and d.at > stopping.at, 0.8)
+    child("stop()")
+    manager.never(lambda d: "unhealthy" in d.fields.get("STATUS", ""), 0.8)
+    assert "unhealthy:" not in run.stderr()
+    child.tell("os._exit(0)")
+    assert run.wait() == 0
+
+
+def test_after_the_childs_exit_no_ping(beating, manager, child):
+    run = beating("--orphans=wait", watchdog=0.6)
+    child.tell("fork(time.sleep, 1.5); os._exit(5)")
+    stopping = manager.wait_for("STOPPING=1")
+    assert run.wait() == 5
+    assert not [d for d in manager.pings() if d.at > stopping.at]

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""The end of a child that sdwd ends itself, and of what a child leaves behind."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import listener
+import runner as runner_module
+
+# Never ready: its heartbeat does not come.
+NEVER_READY = ["--heartbeat", "--start-timeout=300ms"]
+
+
+def numbers(one):
+    return [s.number for s in listener.heard(one.stdout())]
+
+
+# sdwd's own decision ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.option("kill-signal")
+@pytest.mark.parametrize("options,number", [([], signal.SIGTERM), (["--kill-signal=USR2"], signal.SIGUSR2)], ids=str)
+def test_kill_signal_comes_with_a_continue(sdwd, options, number):
+    one = sdwd(*NEVER_READY, *options, command=listener.command(until=signal.SIGCONT))
+    assert one.wait() == 124
+    assert sorted(numbers(one)) == sorted([number, signal.SIGCONT])
+
+
+@pytest.mark.option("kill-signal")
+def test_kill_signal_ends_an_unhealthy_child(sdwd):
+    # It beats once, then hangs.
+    one = sdwd("--heartbeat=3", "--silence=300ms", "--on-unhealthy=kill", "--kill-signal=INT", notify=False,
+               command=listener.command(until=signal.SIGINT, before="echo >&3"))
+    assert one.wait() == 124
+    assert signal.SIGINT in numbers(one) and signal.SIGTERM not in numbers(one)
+
+
+def test_a_stopped_child_is_ended_too(sdwd):
+    one = sdwd("--start-timeout=500ms", "--ready=notify", command=["sh", "-c", "kill -STOP $$"])
+    assert one.wait() == 124
+
+
+# It ignores SIGTERM, and so does one in a session of its own.
+STUBBORN = ["sh", "-c", 'trap "" TERM; setsid sleep 1001 & sleep 1002 & echo up; while :; do sleep 0.05; done']
+
+
+@pytest.mark.option("kill-timeout")
+def test_after_kill_timeout_all_are_killed(sdwd):
+    one = sdwd(*NEVER_READY, "--kill-timeout=400ms", command=STUBBORN)
+    one.wait_stdout("up")
+    one.wait_stderr("ending pid")
+    told_at = time.monotonic()
+    assert one.wait(9) == 124, "the default would be 10 s"
+    assert time.monotonic() - told_at > 0.2, "the child had its time"
+    assert "did not end in time: SIGKILL" in one.stderr()
+    assert one.children() == []
+
+
+def test_until_kill_timeout_the_child_has_time(sdwd):
+    # A second for an orderly end is within 20 s.
+    one = sdwd(*NEVER_READY, "--kill-timeout=20s",
+               command=["sh", "-c", 'trap "sleep 1; echo orderly; exit 0" TERM; while :; do sleep 0.05; done'])
+    assert one.wait() == 124 and one.stdout() == "orderly\n"
+    assert "SIGKILL" not in one.stderr()
+
+
+# Left behind -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leave(sdwd, tmp_path):
+    """Starts sdwd with @options around a child that ends with @code and leaves a listener behind."""
+    def start(*options, code=7, until=signal.SIGTERM, seconds=None, **settings):
+        log = tmp_path / "orphan"
+        log.touch()
+        orphan = listener.command(until, seconds=seconds)
+        line = f'"$@" >"$0" & while ! grep -q listening "$0"; do sleep 0.01; done; exit {code}'
+        one = sdwd(*options, command=["sh", "-c", line, log, *orphan], **settings)
+        one.orphan_heard = lambda: [s.number for s in listener.heard(log.read_text())]
+        return one
+
+    return start
+
+
+@pytest.mark.parametrize("options", [[], ["--orphans=term"]], ids=["default", "term"])
+def test_orphans_get_sigterm_and_sdwd_waits_for_them(leave, options):
+    one = leave(*options, code=7)
+    assert one.wait() == 7, "the child's status"
+    assert one.orphan_heard()[-1] == signal.SIGTERM
+
+
+@pytest.mark.option("orphan-timeout")
+def test_orphans_get_one_sigterm_and_then_sigkill(leave):
+    one = leave("--orphans=term", "--orphan-timeout=700ms", until=0)
+    one.wait_stderr("left behind")
+    told_at = time.monotonic()
+    # Whatever happens meanwhile, nobody is told again.
+    one.signal(signal.SIGUSR1)
+    one.wait_stderr("SIGUSR1: there is no process")
+    one.signal(signal.SIGUSR2)
+    one.wait_stderr("SIGUSR2: there is no process")
+    assert one.wait(4.5) == 7, "the default would be 5 s"
+    assert time.monotonic() - told_at > 0.4
+    assert sorted(one.orphan_heard()) == [signal.SIGTERM, signal.SIGCONT]
+    assert "SIGKILL" in one.stderr()
+
+
+def test_until_orphan_timeout_orphans_have_time(sdwd, tmp_path):
+    line = '(trap "sleep 1; echo orderly; exit 0" TERM; touch "$0"; while :; do sleep 0.05; done) & ' \
+           'until [ -e "$0" ]; do sleep 0.01; done; exit 3'
+    one = sdwd("--orphan-timeout=20s", command=["sh", "-c", line, tmp_path / "up"])
+    assert one.wait() == 3
+    assert one.stdout() == "orderly\n" and "SIGKILL" not in one.stderr()
+
+
+@pytest.mark.option("orphans")
+def test_orphans_wait(leave):
+    one = leave("--orphans=wait", "--orphan-timeout=200ms", until=0, seconds=1.5)
+    one.wait_stderr("left behind")
+    assert one.wait() == 7
+    assert one.orphan_heard() == [], "it ended by itself, and nobody disturbed it"
+    assert "SIGKILL" not in one.stderr()
+
+
+@pytest.mark.option("orphans")
+def test_orphans_leave(leave):
+    one = leave("--orphans=leave", until=signal.SIGUSR1)
+    assert one.wait() == 7
+    left = [p for p in runner_module.descendants(os.getpid()) if str(listener.__file__) in runner_module.command_of(p)]
+    assert len(left) == 1, "it lives on"
+    os.kill(left[0], signal.SIGUSR1)
+    deadline = time.monotonic() + runner_module.PATIENCE_SECONDS
+    while one.orphan_heard() != [signal.SIGUSR1]:
+        assert time.monotonic() < deadline, one.orphan_heard()
+        time.sleep(0.01)
+
+
+def test_orphans_of_orphans_are_told_once_each(sdwd, tmp_path):
+    """Five in a row, each in a session of its own; each ends at its SIGTERM and leaves the next one to sdwd."""
+    script = tmp_path / "nest"
+    script.write_text("""
+        trap "echo told $1; exit" TERM
+        [ $1 = 0 ] || setsid sh "$0" $(($1 - 1)) &
+        [ $1 != 0 ] || touch "$0.up"
+        while :; do sleep 0.02; done
+    """)
+    one = sdwd(command=["sh", "-c", 'sh "$0" 4 & until [ -e "$0.up" ]; do sleep 0.01; done; exit 5', script])
+    assert one.wait() == 5
+    told = [line for line in one.stdout().splitlines() if line.startswith("told")]
+    assert sorted(told) == [f"told {n}" for n in range(5)]
+
+
+def test_orphans_have_no_ping(sdwd, manager):
+    """From the child's end on the unit ends: a ping would turn that into a watchdog's kill."""
+    one = sdwd("--orphans=wait", watchdog=0.4, command=["sh", "-c", "sleep 1.4 & sleep 0.3"])
+    manager.wait_for("STOPPING=1")
+    stopping_at = manager.matching("STOPPING=1")[0].at
+    assert one.wait() == 0
+    assert [d for d in manager.pings() if d.at > stopping_at] == []
+
+
+# Zombies ---------------------------------------------------------------------------------------------------------
+
+
+def zombies_of(pid):
+    return [int(entry) for entry in os.listdir("/proc")
+            if entry.isdigit() and runner_module.stat_of(entry) == ("Z", pid)]
+
+
+def wait_no_zombie(pid):
+    deadline = time.monotonic() + runner_module.PATIENCE_SECONDS
+    while zombies_of(pid):
+        assert time.monotonic() < deadline, f"zombies: {zombies_of(pid)}"
+        time.sleep(0.01)
+
+
+def test_no_zombie_stays(sdwd):
+    line = 'for i in 1 2 3 4 5 6 7 8 9 10; do sh -c "for j in 1 2 3 4 5 6 7 8 9 10; do sleep 0.\\$j & done"; done; ' \
+           'echo up; exec sleep 1000'
+    one = sdwd(command=["sh", "-c", line])
+    one.wait_stdout("up")
+    child = one.child(command="sleep 1000")
+    deadline = time.monotonic() + runner_module.PATIENCE_SECONDS
+    while one.children() != [child]:
+        assert time.monotonic() < deadline, one.children()
+        time.sleep(0.05)
+    wait_no_zombie(one.pid)
+    assert one.terminate() == -signal.SIGTERM
+
+
+def test_a_child_from_before_sdwd_is_reaped_and_not_taken_for_its_own(make_runner, sdwd_path):
+    """A shell that starts something and then becomes sdwd by exec."""
+    one = make_runner("/bin/bash")("-c", 'sleep 0.3 & exec "$@"', "bash", sdwd_path, "--", "sleep", "1000",
+                                   command=None)
+    child = one.child(command="sleep 1000")
+    deadline = time.monotonic() + runner_module.PATIENCE_SECONDS
+    while one.children() != [child]:
+        assert time.monotonic() < deadline, one.children()
+        time.sleep(0.02)
+    wait_no_zombie(one.pid)
+    assert one.terminate() == -signal.SIGTERM

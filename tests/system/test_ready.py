@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""READY=1: never too early, never lost; and a start that takes too long."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from puppet import child, wait_until  # pylint: disable=unused-import
+
+
+def is_pingless_before_ready(manager):
+    before = [d for d in manager.all if manager.ready_at is None or d.at < manager.ready_at]
+    return not [d for d in before if d.has("WATCHDOG=1")]
+
+
+def full_queue(manager):
+    """Fills the queue of a manager that does not read; what is in it comes first when it reads again."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    s.connect("\0" + manager.address[1:] if manager.address.startswith("@") else manager.address)
+    with s:
+        try:
+            while True:
+                s.send(b"X_FILL=1")
+        except BlockingIOError:
+            pass
+
+
+# What is waited for -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.option("ready")
+def test_exec_is_enough_without_probes(sdwd, manager):
+    run = sdwd(command=["sleep", "1000"])
+    assert manager.wait_ready().pid == run.pid
+    assert "watching the process only" in run.stderr()
+
+
+@pytest.mark.parametrize("command,code", [("/nowhere/command", 127), ("/etc/passwd", 126)])
+def test_never_before_exec_succeeded(sdwd, manager, command, code):
+    assert sdwd("--ready=exec", command=[command]).wait() == code
+    manager.wait_for("ERRNO=")
+    assert manager.ready_at is None
+
+
+@pytest.mark.option("ready")
+@pytest.mark.parametrize("ready,needed", [
+    (None, ["beat()"]),
+    ("healthy", ["beat()"]),
+    ("exec", []),
+    ("notify", ["notify('READY=1')"]),
+    ("healthy,notify", ["notify('READY=1')", "beat()"]),
+    ("notify,healthy", ["beat()", "notify('READY=1')"]),
+    ("exec,notify", ["notify('READY=1')"]),
+    ("exec,healthy", ["beat()"]),
+    ("exec,healthy,notify", ["beat()", "notify('READY=1')"]),
+])
+def test_all_of_the_list_must_hold(sdwd, manager, child, ready, needed):
+    sdwd("--heartbeat", *([f"--ready={ready}"] if ready else []), command=child.command, watchdog=1)
+    for i, step in enumerate(needed):
+        assert manager.ready_at is None, f"before {step}"
+        child(f"{step}, notify('X_STEP={i}')")
+        manager.wait_for(f"X_STEP={i}")
+        if i + 1 < len(needed):
+            manager.never("READY=1", 0.2)
+    manager.wait_ready()
+    assert is_pingless_before_ready(manager) and len(manager.matching("READY=1")) == 1
+
+
+def test_no_ping_before_ready_however_healthy(sdwd, manager, child):
+    sdwd("--heartbeat", "--ready=healthy,notify", command=child.command, watchdog=0.5)
+    child("repeat(0.02, beat)")
+    manager.never("WATCHDOG=1", 1)
+    child("notify('READY=1')")
+    manager.wait_ready()
+    manager.wait_for("WATCHDOG=1")
+    assert is_pingless_before_ready(manager)
+
+
+@pytest.mark.option("require")
+@pytest.mark.parametrize("require,needed", [(None, 3), ("all", 3), ("any", 1), ("2", 2), ("1", 1)])
+def test_so_many_probes_as_are_required(sdwd, manager, child, require, needed):
+    names = ["_ONE", "_TWO", "_THREE"]
+    options = [o for n in names for o in ("--heartbeat", f"--name={n[1:].lower()}", "--silence=1h")]
+    sdwd(*options, *([f"--require={require}"] if require else []), command=child.command)
+    for name in names[-needed:][:-1]:
+        child(f"beat(name={name!r})")
+    child("notify('X_STEP=1')")
+    manager.wait_for("X_STEP=1")
+    assert manager.ready_at is None
+    child(f"beat(name={names[-1]!r})")
+    manager.wait_ready()
+
+
+@pytest.mark.option("require")
+def test_required_ones_keep_it_healthy(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--name=a", "--heartbeat", "--name=b", "--silence=300ms", "--require=any",
+               command=child.command, watchdog=0.6)
+    child("beat(name='_A'), repeat(0.05, beat, b'x', '_B')")
+    manager.wait_ready()
+    manager.wait_ping(count=4)
+    assert "unhealthy:" not in run.stderr()
+    child("stop()")
+    run.wait_stderr("unhealthy:")
+
+
+def test_requiring_more_than_there_are_is_an_error(sdwd):
+    run = sdwd("--heartbeat", "--heartbeat", "--optional", "--require=2", command=["true"])
+    assert run.wait() == 125 and "--require" in run.stderr()
+
+
+# The manager's side -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["path", "abstract"])
+def test_both_kinds_of_addresses(make_manager, sdwd, child, kind):
+    manager = make_manager(f"@sdwd-ready-{os.getpid()}" if kind == "abstract" else None)
+    run = sdwd("--heartbeat", command=child.command, env={"NOTIFY_SOCKET": manager.address}, watchdog=0.5)
+    child("repeat(0.05, beat)")
+    assert manager.wait_ready().pid == run.pid
+    manager.wait_ping(count=2)
+
+
+def test_a_ready_that_waits_for_the_manager_holds_back_the_pings(sdwd, manager, child):
+    manager.pause()
+    full_queue(manager)
+    run = sdwd("--heartbeat", command=child.command, watchdog=0.5)
+    child("repeat(0.02, beat)")
+    time.sleep(0.7)
+    assert "ready after" not in run.stderr(), "it is not ready before the manager took it"
+    manager.resume()
+    manager.wait_ready()
+    run.wait_stderr("ready after")
+    manager.wait_for("WATCHDOG=1")
+    assert is_pingless_before_ready(manager) and len(manager.matching("READY=1")) == 1
+
+
+@pytest.mark.parametrize("kind", ["path", "abstract"])
+def test_a_manager_that_is_gone_at_the_start(make_manager, sdwd, child, kind):
+    manager = make_manager(f"@sdwd-gone-{os.getpid()}" if kind == "abstract" else None)
+    manager.go_away()
+    sdwd("--heartbeat", command=child.command, env={"NOTIFY_SOCKET": manager.address}, watchdog=0.5)
+    child("repeat(0.02, beat)")
+    time.sleep(0.3)
+    manager.come_back()
+    manager.wait_ready()
+    manager.wait_ping()
+    assert is_pingless_before_ready(manager)
+
+
+def test_a_manager_that_goes_and_comes_back(sdwd, manager, child):
+    run = sdwd("--heartbeat", command=child.command, watchdog=0.5)
+    child("repeat(0.02, beat)")
+    manager.wait_ready()
+    manager.go_away()
+    child("notify('X_WHILE=1')")
+    time.sleep(0.7)
+    manager.come_back()
+    manager.wait_for("X_WHILE=1")
+    manager.wait_ping(count=3)
+    assert len(manager.matching("READY=1")) == 1 and "unhealthy:" not in run.stderr()
+
+
+def test_a_stop_takes_a_waiting_ready_with_it(sdwd, manager, child):
+    manager.pause()
+    full_queue(manager)
+    run = sdwd("--heartbeat", command=child.command, watchdog=0.5)
+    child("signal.signal(signal.SIGTERM, lambda *_: None), repeat(0.02, beat)")
+    child("beat()")
+    time.sleep(0.3)
+    run.signal(signal.SIGTERM)
+    run.wait_stderr("stopping")
+    manager.resume()
+    manager.wait_for("STOPPING=1")
+    manager.never("WATCHDOG=1", 0.5)
+    child.tell("os._exit(0)")
+    assert run.wait() == 0 and not manager.pings()
+
+
+# Too late ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.option("start-timeout")
+def test_start_timeout_ends_the_child_and_says_what_is_missing(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--name=pulse", "--start-timeout=700ms", command=child.command)
+    child("signal.signal(signal.SIGTERM, lambda *_: os._exit(0))")
+    stopping = manager.wait_for("STOPPING=1")
+    assert "pulse: nothing heard yet" in stopping.fields["STATUS"]
+    assert run.wait() == 124
+    assert "--start-timeout=700ms" in run.stderr() and "pulse: nothing heard yet" in run.stderr()
+    assert manager.ready_at is None
+
+
+@pytest.mark.option("start-timeout")
+def test_start_timeout_ends_with_ready(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--silence=1h", "--start-timeout=3s", command=child.command)
+    child("beat()")
+    manager.wait_ready()
+    wait_until(lambda: time.monotonic() > run.started_at + 3.3, "time")
+    assert run.is_running() and "start-timeout" not in run.stderr()
+
+
+@pytest.mark.option("extend-start")
+def test_extend_start_asks_for_more_time_until_ready_or_its_limit(sdwd, manager, child):
+    names = ("EXTEND_TIMEOUT_USEC=",)
+    long = sdwd("--heartbeat", "--extend-start=1h", command=["sleep", "1000"])
+    short = sdwd("--heartbeat", "--extend-start=2s", command=["sleep", "1000"])
+    ready = sdwd("--heartbeat", "--silence=1h", "--extend-start=1h", command=child.command)
+    first = manager.wait_for(lambda d: d.pid == long.pid and "EXTEND_TIMEOUT_USEC" in d.fields)
+    manager.wait_for(lambda d: d.pid == ready.pid and "EXTEND_TIMEOUT_USEC" in d.fields)
+    child("beat()")
+    ready_at = manager.wait_ready().at
+    # Renewed before what was asked for has passed.
+    again = manager.wait_for(lambda d: d.pid == long.pid and "EXTEND_TIMEOUT_USEC" in d.fields, count=2)
+    assert again.at < first.at + int(first.fields["EXTEND_TIMEOUT_USEC"]) / 1e6
+    wait_until(lambda: time.monotonic() > ready_at + 5.5, "time")
+    asked = [d for d in manager.matching(names[0]) if d.pid == short.pid]
+    assert asked and all(d.at + int(d.fields["EXTEND_TIMEOUT_USEC"]) / 1e6 < short.started_at + 2.5 for d in asked)
+    assert not [d for d in manager.matching(names[0]) if d.pid == ready.pid and d.at > ready_at]
+
+
+def test_extend_start_is_off_by_default(sdwd, manager, child):
+    sdwd("--heartbeat", command=child.command)
+    child("notify('X_A=1')")
+    manager.wait_for("X_A=1")
+    assert not manager.matching("EXTEND_TIMEOUT_USEC=")

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""sdwd or the child does not run for a while: what is taken out of time, and what is not."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from puppet import child, state_of, wait_until  # pylint: disable=unused-import
+from test_ready import full_queue
+
+
+def stop_for(run, seconds):
+    """SIGSTOP and SIGCONT of sdwd; returns when it was continued."""
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    time.sleep(seconds)
+    now = time.monotonic()
+    run.signal(signal.SIGCONT)
+    return now
+
+
+@pytest.fixture
+def beating(sdwd, manager, child):
+    def start(*options, **more):
+        run = sdwd("--heartbeat", *options, command=child.command, **more)
+        child("repeat(0.05, beat)")
+        manager.wait_ready()
+        return run
+
+    return start
+
+
+# sdwd -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_child_survives_and_a_ping_comes_first(beating, manager):
+    run = beating("--silence=500ms", "--on-unhealthy=kill", watchdog=1.5)
+    manager.wait_ping()
+    continued = stop_for(run, 1.3)
+    first = manager.wait_for(lambda d: True, after=continued)
+    assert first.has("WATCHDOG=1"), "before all else"
+    run.wait_stderr("did not run for")
+    manager.wait_ping(count=3)
+    assert "unhealthy:" not in run.stderr() and run.is_running()
+
+
+def test_a_silent_child_does_not_gain_for_ever(beating, manager, child):
+    run = beating("--silence=500ms", watchdog=1)
+    manager.wait_ping()
+    child("stop()")
+    stop_for(run, 1)
+    continued = time.monotonic()
+    run.wait_stderr("unhealthy: heartbeat")
+    # The whole second is credited, no more than that.
+    assert time.monotonic() - continued < 3
+
+
+def test_a_stop_that_came_meanwhile_is_obeyed_first(beating, manager, child):
+    run = beating("--silence=500ms", watchdog=0.6)
+    manager.wait_ping()
+    child("signal.signal(signal.SIGTERM, lambda *_: os._exit(0))")
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    run.signal(signal.SIGTERM)
+    time.sleep(1)
+    continued = time.monotonic()
+    run.signal(signal.SIGCONT)
+    assert run.wait() == 0
+    assert not [d for d in manager.pings() if d.at >= continued], "no ping follows a stop"
+
+
+def test_a_child_that_ended_meanwhile_gets_no_ping(beating, manager, child):
+    run = beating("--silence=500ms", watchdog=0.6)
+    manager.wait_ping()
+    pid = child("os.getpid()")
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    child.tell("os._exit(6)")
+    wait_until(lambda: state_of(pid) == "Z", "end of the child")
+    time.sleep(0.8)
+    continued = time.monotonic()
+    run.signal(signal.SIGCONT)
+    assert run.wait() == 6
+    assert not [d for d in manager.pings() if d.at >= continued]
+
+
+# The child --------------------------------------------------------------------------------------------------------
+
+
+def test_a_stopped_child_is_unhealthy_after_w(sdwd, manager, child):
+    run = sdwd(command=child.command, watchdog=1)
+    manager.wait_ready()
+    pid = child("os.getpid()")
+    manager.wait_ping()
+    begin = time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    run.wait_stderr("(stopped)")
+    # The last good look may have been up to W/2 before.
+    assert 0.45 < time.monotonic() - begin < 3
+    assert not [d for d in manager.pings() if d.at > begin + 0.15]
+    manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy: process: "))
+    os.kill(pid, signal.SIGCONT)
+    run.wait_stderr("healthy again")
+    manager.wait_ping(count=2)
+
+
+def test_a_child_continued_in_time_stays_healthy(sdwd, manager, child):
+    run = sdwd(command=child.command, watchdog=2)
+    manager.wait_ready()
+    pid = child("os.getpid()")
+    manager.wait_ping()
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: state_of(pid) == "T", "stop of the child")
+    time.sleep(0.4)
+    os.kill(pid, signal.SIGCONT)
+    manager.wait_ping(count=2)
+    assert "(stopped)" not in run.stderr() and manager.longest_gap() < 2
+
+
+def test_a_stopped_child_is_ended_by_kill(sdwd, manager, child):
+    run = sdwd("--on-unhealthy=kill", command=child.command, watchdog=0.6)
+    manager.wait_ready()
+    os.kill(child("os.getpid()"), signal.SIGSTOP)
+    assert run.wait() == 124, "SIGCONT goes with the kill signal"
+    assert "(stopped)" in run.stderr() and "did not end in time" not in run.stderr()
+
+
+# The manager ------------------------------------------------------------------------------------------------------
+
+
+def test_sigterm_is_forwarded_while_the_notify_socket_is_full(beating, manager, child):
+    run = beating(watchdog=0.6)
+    child("got = []; signal.signal(signal.SIGTERM, lambda *_: got.append(time.monotonic()))")
+    manager.pause()
+    full_queue(manager)
+    child("for i in range(50): notify(f'X_N={i}')")
+    time.sleep(0.5)  # pings and messages wait by now
+    delays = []
+    for i in range(5):
+        sent = time.monotonic()
+        run.signal(signal.SIGTERM)
+        wait_until(lambda n=i: child("len(got)") > n, "SIGTERM")
+        delays.append(child("got[-1]") - sent)
+    print(f"{[round(d * 1000) for d in delays]} ms at load {os.getloadavg()[0]}")
+    assert sorted(delays)[2] < 0.1
+    child.tell("os._exit(3)")
+    assert run.wait() == 3
+
+
+def test_sdwd_ends_though_the_manager_never_reads(beating, manager, child):
+    run = beating(watchdog=0.6)
+    manager.pause()
+    full_queue(manager)
+    child.tell("os._exit(3)")
+    assert run.wait(5) == 3
