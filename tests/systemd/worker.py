@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""
+A service for the tests: healthy for a while, then hung, in one of several ways. It writes the time of each sign of life
+(CLOCK_MONOTONIC, seconds) to a file.
+
+    worker.py KIND HEALTHY_SECONDS FILE [ARGUMENT]
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+KIND, HEALTHY, FILE = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+BEGAN = time.monotonic()
+
+
+def alive():
+    """Notes a sign of life as late as possible before it is given."""
+    with open(FILE + ".new", "w", encoding="ascii") as f:
+        f.write(repr(time.monotonic()))
+    os.rename(FILE + ".new", FILE)
+
+
+def is_healthy():
+    return time.monotonic() < BEGAN + HEALTHY
+
+
+def heartbeat():
+    fd = int(os.environ["SDWD_HEARTBEAT_FD"])
+    while is_healthy():
+        alive()
+        os.write(fd, b".")
+        time.sleep(0.3)
+    time.sleep(3600)
+
+
+def notify():
+    def say(text):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+            s.sendall(text)
+
+    say(b"READY=1")
+    while is_healthy():
+        alive()
+        say(b"WATCHDOG=1")
+        time.sleep(0.3)
+    time.sleep(3600)
+
+
+def http(hang):
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[4])))
+    if hang == "close":
+        threading.Timer(HEALTHY, lambda: listener.shutdown(socket.SHUT_RDWR)).start()
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            break
+        connection.settimeout(1)
+        try:
+            connection.recv(65536)
+            if not is_healthy():
+                break
+            alive()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+            connection.close()
+        except OSError:
+            pass
+    if hang == "close":
+        listener.close()
+    time.sleep(3600)
+
+
+def stop_itself():
+    while is_healthy():
+        alive()
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(3600)
+
+
+{
+    "heartbeat": heartbeat,
+    "notify": notify,
+    "http": lambda: http("hang"),
+    "http-close": lambda: http("close"),
+    "stop": stop_itself,
+}[KIND]()
