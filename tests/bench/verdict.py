@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""From samples to words: medians, ratios, and whether the ratios leave a verdict."""
+
+import statistics
+
+FEW_TURNS = 20      # below, quartiles say little
+
+COMPARED = {
+    "start": [("sdwd", "tini"), ("sdwd", "bare"), ("bare again", "bare")],
+    "idle": [("sdwd", "tini"), ("sdwd", "bare"), ("sdwd --http", "sdwd")],
+    "look": [("sdwd", "look.c"), ("look.c again", "look.c")],
+}
+# Pairs of the same program: a verdict on one of these is a wrong one.
+CONTROLS = {("bare again", "bare"), ("look.c again", "look.c")}
+
+
+def summary(samples):
+    q1, middle, q3 = statistics.quantiles(samples, n=4, method="inclusive")
+    return {"median": middle, "q1": q1, "q3": q3, "n": len(samples), "samples": samples}
+
+
+def compare(samples, reference):
+    """The ratio of two subjects turn by turn, and whether its spread leaves a verdict."""
+    ratio = summary([a / b for a, b in zip(samples, reference)])
+    is_few = len(ratio["samples"]) < FEW_TURNS
+    low, high = (min(ratio["samples"]), max(ratio["samples"])) if is_few else (ratio["q1"], ratio["q3"])
+    difference, spread = abs(ratio["median"] - 1), high - low
+    if all(r == 1 for r in ratio["samples"]):
+        verdict = "the same"
+    elif spread >= difference:
+        verdict = "no verdict"
+    else:
+        verdict = "more" if ratio["median"] > 1 else "less"
+    return {"ratio": ratio["median"], "low": low, "high": high, "spread": spread, "verdict": verdict}
+
+
+def judge(found):
+    result = {}
+    for title, subjects in found.items():
+        pairs = [] if title.endswith("pings") else COMPARED[title.split(",", maxsplit=1)[0]]
+        result[title] = {
+            "subjects": {name: summary(samples) for name, samples in subjects.items()},
+            "comparisons": [{"subject": a, "reference": b, **compare(subjects[a], subjects[b])}
+                            for a, b in pairs if a in subjects and b in subjects],
+        }
+    return result
+
+
+def untrue(result):
+    """The measures where a program has a verdict against itself."""
+    return [title for title, measure in result.items() for c in measure["comparisons"]
+            if (c["subject"], c["reference"]) in CONTROLS and c["verdict"] in ("more", "less")]
+
+
+def number(value):
+    return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def show(result):
+    print(f"{'':30}{'median':>12}{'quartiles or spread':>26}{'turns':>7}")
+    for title, measure in result.items():
+        print(title)
+        for name, s in measure["subjects"].items():
+            print(f"    {name:26}{number(s['median']):>12}{number(s['q1']) + ' .. ' + number(s['q3']):>26}{s['n']:>7}")
+        for c in measure["comparisons"]:
+            is_same = (c["subject"], c["reference"]) in CONTROLS
+            said = "no verdict" + (", as it should be" if is_same else ": it spreads wider than that") \
+                if c["verdict"] == "no verdict" else c["verdict"]
+            print(f"    {c['subject'] + ' / ' + c['reference']:26}{c['ratio']:>11.2f}x"
+                  f"{format(c['low'], '.2f') + ' .. ' + format(c['high'], '.2f'):>26}       {said}")
