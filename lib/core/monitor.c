@@ -213,8 +213,14 @@ bool monitor_stall_wants_ping(const struct monitor *m, usec_t scheduled_at) {
 	return m->required == 0 || find_quorum(m).end_at > scheduled_at;
 }
 
+/*
+ * What was frozen with us (the cgroup, the machine) runs again only now: a lease whose own end was
+ * the wake-up would end in this very turn, before the child could say anything.  So the slack, for
+ * which nobody counts as late, comes on top.
+ */
 usec_t monitor_stall_credit(struct monitor *m, usec_t scheduled_at, usec_t now) {
-	usec_t credit = stall_credit(&m->stall, usec_sub(now, scheduled_at), now);
+	usec_t gap = usec_add(usec_sub(now, scheduled_at), m->slack_usec);
+	usec_t credit = stall_credit(&m->stall, gap, now);
 
 	/* The ping of this stall may have looked at the process just now: never into the future. */
 	m->process_good_at = MIN(now, usec_add(m->process_good_at, credit));

@@ -112,9 +112,9 @@ usec_t monitor_ping_due_at(const struct monitor *m);
 
 /*
  * The loop woke at @now, later than @scheduled_at (what monitor_next_at() or another deadline said)
- * by more than the slack; signals were read and no stop is pending. @ret_ping_first: was healthy at
- * the scheduled time: ping before all else. Call monitor_stall_credit() after that ping. Returns
- * the credit that was given to leases and open looks.
+ * by more than the slack; signals were read and no stop is pending. First: was it healthy at the
+ * scheduled time, so that a ping goes before all else? Then, after that ping: the gap, and the
+ * slack on top, are taken out of time as far as the budget allows; returns that credit.
  */
 bool monitor_stall_wants_ping(const struct monitor *m, usec_t scheduled_at);
 usec_t monitor_stall_credit(struct monitor *m, usec_t scheduled_at, usec_t now);

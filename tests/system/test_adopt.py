@@ -264,7 +264,7 @@ def test_the_time_counts_from_the_launchers_exit(launch, manager, child):
     manager.wait_ready()
 
 
-# The launcher ---------------------------------------------------------------------------------------------------------
+# The launcher -------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("mode", [None, "--forking"])
 @pytest.mark.parametrize("code, status", [
@@ -317,7 +317,7 @@ def test_a_stop_while_nothing_is_left_but_a_missing_file(launch, manager):
     assert run.terminate() == -signal.SIGTERM
 
 
-# Moves ------------------------------------------------------------------------------------------------------------------
+# Moves --------------------------------------------------------------------------------------------------------------
 
 @pytest.fixture
 def upgraded(launch, manager, child, pidfile):
@@ -434,7 +434,7 @@ def test_mainpid_of_a_foreign_process_is_refused(sdwd, manager, child):
     assert run.wait() == 2
 
 
-# --forking --------------------------------------------------------------------------------------------------------------
+# --forking ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.option("forking")
 def test_forking_supervises_the_one_that_remains(launch, manager, child, tmp_path):
@@ -494,7 +494,7 @@ def test_forking_with_none_or_several_names_pidfile(launch, manager, code, words
     assert manager.ready_at is None
 
 
-# What is left behind ----------------------------------------------------------------------------------------------------
+# What is left behind ------------------------------------------------------------------------------------------------
 
 @pytest.mark.option("pidfile")
 def test_workers_that_the_daemon_leaves_behind_are_ended(launch, manager, child, tmp_path):

@@ -249,7 +249,8 @@ def test_what_defeats_itself_is_told(check, options, w, words, without, other_w)
 
 
 def test_a_hang_that_nobody_sees_has_no_time_line(check):
-    for options in ([], ["--pidfile=/run/x"], ["--forking"], [HTTP, "--optional"], ["--pidfile=/x", HTTP, "--require=any"]):
+    any_of = ["--pidfile=/run/x", HTTP, "--require=any"]
+    for options in ([], ["--pidfile=/run/x"], ["--forking"], [HTTP, "--optional"], any_of):
         assert not [line for line in check(*options) if line.startswith("time line")], options
 
 

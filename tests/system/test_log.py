@@ -60,7 +60,8 @@ class Journal:
 
     def wait_for(self, text):
         """The first entry whose message has @text."""
-        return wait_until(lambda: next((e for e in self.read() if text in e["MESSAGE"]), None), f"{text!r} in the journal")
+        return wait_until(lambda: next((e for e in self.read() if text in e["MESSAGE"]), None),
+                          f"{text!r} in the journal")
 
     def close(self):
         self._socket.close()
@@ -294,7 +295,7 @@ def test_a_journal_that_is_asked_for_and_not_there_is_an_error(under_journal, tm
     assert not (tmp_path / "started").exists()
 
 
-# Never in the way -----------------------------------------------------------------------------------------------------
+# Never in the way ---------------------------------------------------------------------------------------------------
 
 LEAVE = """import signal
 def leave(*_):

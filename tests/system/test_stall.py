@@ -46,6 +46,21 @@ def test_a_healthy_child_survives_and_a_ping_comes_first(beating, manager):
     assert "unhealthy:" not in run.stderr() and run.is_running()
 
 
+def test_frozen_together_a_healthy_child_is_not_ended(beating, manager, child):
+    """As a frozen cgroup or a suspended machine: the child cannot speak before it runs again itself."""
+    run = beating("--silence=1s", "--on-unhealthy=kill", watchdog=10)
+    manager.wait_ping()
+    pid = child("os.getpid()")
+    for _ in range(3):
+        os.kill(pid, signal.SIGSTOP)
+        stop_for(run, 1.8)
+        run.wait_stderr("did not run for")
+        os.kill(pid, signal.SIGCONT)
+        # Fence: beats are heard for longer than a silence may last.
+        time.sleep(1.2)
+    assert "unhealthy:" not in run.stderr() and run.is_running()
+
+
 def test_a_silent_child_does_not_gain_for_ever(beating, manager, child):
     run = beating("--silence=500ms", watchdog=1)
     manager.wait_ping()

@@ -254,7 +254,8 @@ def test_a_malformed_notify_socket(run, tmp_path, address):
     [b"--pidfile=a\xff\x07/"], [b"--notify=\xff\n"], [b"--label=\xff"], [b"--label=a\nb"], [b"--http=\xffx"],
     [b"--http=http://\xff\x1b/"], [HTTP, b"--name=a\nb\xc3"], [HTTP, b"--http-header=\xff\n"],
     [HTTP, b"--http-header=@\xff\n"], [HTTP, b"--http-connect=\xff\x01"], [b"--kill-signal=\xff\x02"],
-    [b"--exit-map=\xff:\n"], [b"--on-unhealthy=\xff\x7f"], [b"--unhealthy-hook='\xff\n"], [HTTP, b"--http-body=(\xff\n"],
+    [b"--exit-map=\xff:\n"], [b"--on-unhealthy=\xff\x7f"], [b"--unhealthy-hook='\xff\n"],
+    [HTTP, b"--http-body=(\xff\n"],
 ])
 def test_no_byte_of_a_value_is_obeyed_by_a_terminal(refused, options):
     line = refused(*options)
@@ -297,7 +298,7 @@ def test_a_value_may_be_a_word_of_its_own(run):
     assert run("--heartbeat", "echo", "yes").stdout == b"yes\n"
 
 
-# What is printed instead ----------------------------------------------------------------------------------------------
+# What is printed instead --------------------------------------------------------------------------------------------
 
 @pytest.mark.option("help")
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--help", "--", "touch", "started"], [HTTP, "--help"]])

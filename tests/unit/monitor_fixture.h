@@ -14,6 +14,7 @@
 #define SEC USEC_PER_SEC
 #define W (30 * SEC)
 #define PUSH_LEASE (24 * SEC)
+#define SLACK (MIN(500 * MSEC, W / 20))
 
 static const struct monitor_probe_conf push_conf = {
 	.health = {.lease_usec = PUSH_LEASE,

@@ -328,6 +328,8 @@ static void take_stall(struct walker *w, uint64_t scheduled) {
 
 	w->budget = ref_least(watchdog, w->budget + (w->now - w->budget_at) / 10);
 	w->budget_at = w->now;
+	/* What was frozen together with sdwd gets the slack to speak. */
+	gap += ref_slack(w->c);
 	charge = ref_least(gap, watchdog);
 	credit = charge <= w->budget ? gap : w->budget;
 	w->budget -= ref_least(charge, w->budget);

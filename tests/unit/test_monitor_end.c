@@ -106,14 +106,44 @@ static void test_a_stall_is_taken_out_of_time(void **state) {
 	monitor_feed(&m, 0, VERDICT_PASS, SEC);
 	monitor_ready(&m, SEC);
 	assert_int_equal(monitor_next_at(&m), 5 * SEC);
-	assert_int_equal(monitor_stall_credit(&m, 5 * SEC, 105 * SEC), 100 * SEC);
-	assert_int_equal(lease_end(&m.probes[0].health.lease), 101 * SEC + PUSH_LEASE);
-	assert_int_equal(m.probes[1].schedule.deadline_at, 105 * SEC);
-	assert_int_equal(m.process_good_at, 101 * SEC);
+	/* And the slack with it. */
+	assert_int_equal(monitor_stall_credit(&m, 5 * SEC, 105 * SEC), 100 * SEC + SLACK);
+	assert_int_equal(lease_end(&m.probes[0].health.lease), 101 * SEC + SLACK + PUSH_LEASE);
+	assert_int_equal(m.probes[1].schedule.deadline_at, 105 * SEC + SLACK);
+	assert_int_equal(m.process_good_at, 101 * SEC + SLACK);
 	assert_false(monitor_judge(&m, 105 * SEC));
 	/* The budget is spent. */
 	assert_int_equal(monitor_stall_credit(&m, 105 * SEC, 205 * SEC), 10 * SEC);
 	assert_becomes(&m, 205 * SEC, SERVICE_UNHEALTHY);
+}
+
+static void test_frozen_together_the_child_gets_the_slack_to_speak(void **state) {
+	struct monitor m;
+	usec_t end_at = SEC + PUSH_LEASE, thawed_at = end_at + 30 * SEC;
+
+	/* The lease's own end was the next thing to wake for, and both slept over it. */
+	monitor_init(&m, W, &push_conf, 1, 1, false, 0);
+	monitor_feed(&m, 0, VERDICT_PASS, SEC);
+	monitor_ready(&m, SEC);
+	monitor_process(&m, PROCESS_RUNNING, end_at - SEC);
+	monitor_stall_credit(&m, end_at, thawed_at);
+	monitor_judge(&m, thawed_at);
+	assert_int_equal(m.service, SERVICE_HEALTHY);
+	monitor_feed(&m, 0, VERDICT_PASS, thawed_at + SLACK - 1);
+	monitor_judge(&m, thawed_at + SLACK);
+	assert_int_equal(m.service, SERVICE_HEALTHY);
+}
+
+static void test_frozen_together_a_silent_child_is_bad_after_the_slack(void **state) {
+	struct monitor m;
+	usec_t end_at = SEC + PUSH_LEASE, thawed_at = end_at + 30 * SEC;
+
+	monitor_init(&m, W, &push_conf, 1, 1, false, 0);
+	monitor_feed(&m, 0, VERDICT_PASS, SEC);
+	monitor_ready(&m, SEC);
+	monitor_process(&m, PROCESS_RUNNING, end_at - SEC);
+	monitor_stall_credit(&m, end_at, thawed_at);
+	assert_becomes(&m, thawed_at + SLACK, SERVICE_UNHEALTHY);
 }
 
 static void test_a_look_at_the_process_in_a_stall_does_not_count_twice(void **state) {
@@ -161,6 +191,8 @@ int main(void) {
 		cmocka_unit_test(test_latched_is_unhealthy_for_good_and_looks_go_on),
 		cmocka_unit_test(test_a_stall_asks_for_a_ping_if_it_was_healthy_then),
 		cmocka_unit_test(test_a_stall_is_taken_out_of_time),
+		cmocka_unit_test(test_frozen_together_the_child_gets_the_slack_to_speak),
+		cmocka_unit_test(test_frozen_together_a_silent_child_is_bad_after_the_slack),
 		cmocka_unit_test(test_a_look_at_the_process_in_a_stall_does_not_count_twice),
 		cmocka_unit_test(test_a_tiny_w_keeps_its_order),
 		cmocka_unit_test(test_an_endless_lease_is_pinged_for_every_half_w),
