@@ -101,10 +101,10 @@ def test_forwarding_goes_on_after_the_first_stop_signal(listening, manager):
 
 def test_sigchld_stays_with_sdwd(listening):
     one = listening()
-    for _ in range(3):
+    for count in range(1, 4):
         one.signal(signal.SIGCHLD)
         one.signal(signal.SIGUSR1)
-        heard(one, 1)
+        heard(one, count)
     child = one.child(command="listener")
     # The listener is deaf to its own: what it would tell of must not be pending either.
     assert int(status_line(child, "ShdPnd"), 16) == int(status_line(child, "SigPnd"), 16) == 0

@@ -263,5 +263,7 @@ def test_many_looks_leave_nothing_behind(sdwd, manager, serve):
     server.start_of(LOOKS, LOOKS / 10 + 60)
     fds_after, after = count_fds(LOOKS + 200), memory_of(run.pid)
     assert fds_after == fds
-    assert all(b - a < 256 for a, b in zip(before, after)), f"VmRSS and VmData in KiB: {before}, then {after}"
+    # AddressSanitizer (its shadow is terabytes) keeps freed memory for a while.
+    more = 256 if before[1] < 1 << 30 else 8192
+    assert all(b - a < more for a, b in zip(before, after)), f"VmRSS and VmData in KiB: {before}, then {after}"
     assert not edges(run.stderr())
