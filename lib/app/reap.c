@@ -8,6 +8,12 @@
 /* The kernel's queue (net.unix.max_dgram_qlen) is 512 on systemd's machines: twice that. */
 #define RELAY_TURNS 16
 
+/* What a sender said is read while its pid is still its own; a flood of others has an end here. */
+static void hear_last_words(struct supervisor *s) {
+	for (int turn = 0; turn < RELAY_TURNS && relay_drain(s); turn++)
+		;
+}
+
 static void on_child(struct supervisor *s, const struct reaped *r) {
 	if (r->is_gone) {
 		s->child.pid = 0;
@@ -30,6 +36,8 @@ static void on_child(struct supervisor *s, const struct reaped *r) {
 static void on_reaped(void *context, const struct reaped *r) {
 	struct supervisor *s = context;
 
+	if (r->is_gone)
+		hear_last_words(s);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
 	else if (!act_reaped(s, r))
@@ -37,10 +45,6 @@ static void on_reaped(void *context, const struct reaped *r) {
 }
 
 void reap_turn(struct supervisor *s) {
-	/* A sender's last words are read while its pid is still its own; a flood has an end here.
-	 */
-	for (int turn = 0; turn < RELAY_TURNS && relay_drain(s); turn++)
-		;
 	while (reaper_run(on_reaped, s) > 0)
 		;
 }

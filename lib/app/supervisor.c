@@ -42,9 +42,10 @@ static void perform(struct supervisor *s, enum life_action action) {
 	case LIFE_ACTION_MAX:
 		break;
 	case LIFE_BEGIN:
-		forward_start(s);
-		relay_start(s);
+		/* The monitor first: what the child said meanwhile is read by the next two. */
 		looks_begin(s);
+		relay_start(s);
+		forward_start(s);
 		status_changed(s);
 		break;
 	case LIFE_REPORT_EXEC:

@@ -41,6 +41,7 @@ struct quorum quorum_of(const struct health *const *probes, const bool *is_optio
 	}
 	if (q.n_good < required)
 		return q;
+	/* The first n_good are set. NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
 	q.end_at = by_end[required - 1].end_at;
 	q.evidence = by_end[required - 1].index;
 	q.horizon_at = by_horizon[required - 1];

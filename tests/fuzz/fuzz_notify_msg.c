@@ -43,8 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	check(message && buffer);
 	if (length > 0)
 		memcpy(message, data, length);
-	if (mark)
-		status = strndup((const char *)mark + 1, size - length - 1);
+	if (mark) {
+		status = calloc(1, size - length);
+		check(status);
+		memcpy(status, mark + 1, size - length - 1);
+	}
 
 	r = notify_msg_parse(&m, message, length);
 	check(r == 0 || m.fields == 0);

@@ -2,11 +2,13 @@
 """--notify: programs that speak sd_notify, each in its own way, are children like under systemd itself."""
 
 import os
+import signal
 import time
 
 import pytest
 
-from puppet import child  # pylint: disable=unused-import
+from puppet import child, state_of, wait_until  # pylint: disable=unused-import
+from test_child_race import children_of
 
 
 @pytest.fixture
@@ -104,3 +106,22 @@ def test_a_child_that_never_pings(sdwd, manager, child):
     other.wait_stderr("(silent)")
     manager.wait_ping(count=4)
     assert "unhealthy:" not in run.stderr()
+
+
+# A child that is faster than sdwd -----------------------------------------------------------------------------------
+
+
+def test_ready_said_before_sdwd_saw_the_exec_is_not_lost(sdwd, manager):
+    """sdwd is stopped between fork and exec (made slow by a long PATH), and continued after the child has spoken."""
+    slow = {"PATH": "/:" * 15000 + "/usr/bin:/bin"}
+    program = """import os, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+s.sendall(b"READY=1\\nSTATUS=at once"); print("said", flush=True); time.sleep(1000)"""
+    run = sdwd("--notify", command=["python3", "-c", program], env=slow)
+    wait_until(lambda: children_of(run.pid), "fork")
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    run.wait_stdout("said")
+    run.signal(signal.SIGCONT)
+    assert manager.wait_ready().fields["STATUS"] == "at once"
