@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "app/internal.h"
 #include "app/message_ids.h"
@@ -83,6 +84,12 @@ void message_ready(struct supervisor *s) {
 }
 
 void message_start(struct supervisor *s) {
+	/* The domain that systemd would have given the command is not set: only one of sdwd's
+	 * policy could allow it. */
+	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
+		log_warning(
+			"SELinux: the service runs in sdwd's domain, not in the one that its file "
+			"would have given it");
 	if (s->n_slots == 0)
 		log_notice("watching the process only: a hang will not be seen (see --http, "
 			   "--heartbeat, "

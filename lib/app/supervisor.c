@@ -296,6 +296,8 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 			ev_run(s->loop, EVRUN_ONCE);
 			end_turn(s);
 		}
+		/* An orphan may have ended since the last look: no zombie is left to others. */
+		reap_turn(s);
 	}
 	if (r >= 0)
 		end = ending_result(s);

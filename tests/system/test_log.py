@@ -429,3 +429,18 @@ def test_a_file_shared_with_the_child_loses_no_line(sdwd):
     assert run.wait() == 3
     assert [line for line in run.stderr().splitlines() if line.startswith("child")] == ["child 1", "child 2", "child 3"]
     assert "the service exited with 3" in run.stderr()
+
+
+# SELinux ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_selinux_is_warned_of_once(make_runner, sdwd_path, is_there):
+    """The kernel here has none: a folder in its place says that it is on."""
+    script = "mount -t tmpfs none /sys/fs && "
+    script += "mkdir /sys/fs/selinux && touch /sys/fs/selinux/enforce && " if is_there else ""
+    namespaces = "-m" if os.geteuid() == 0 else "-rm"
+    run = make_runner(shutil.which("unshare"))(
+        namespaces, "/bin/sh", "-c", script + 'exec "$@"', "sh", sdwd_path, "--", "true")
+    assert run.wait() == 0
+    assert run.stderr().count("SELinux") == (1 if is_there else 0)
