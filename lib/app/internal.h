@@ -125,6 +125,7 @@ struct supervisor {
 
 	struct notifier notifier;
 	usec_t flush_at;
+	unsigned long lost_told; /* of notifier.n_lost */
 	struct notify_sock relay;
 	struct notify_datagram datagram; /* the one being worked on */
 	int access;                      /* enum notify_access, as it is now */

@@ -224,6 +224,17 @@ void status_send_due(struct supervisor *s) {
 		send_composed(s, "", TOKEN_NONE);
 }
 
+/* What the manager would never have taken, and what had to make room: told once for each time. */
+static void tell_lost(struct supervisor *s) {
+	unsigned long n = s->notifier.n_lost - s->lost_told;
+
+	if (n == 0)
+		return;
+	s->lost_told = s->notifier.n_lost;
+	log_warning("%lu message%s to systemd given up: %s", n, n == 1 ? "" : "s",
+		    strerror(s->notifier.lost_error));
+}
+
 void status_turn(struct supervisor *s) {
 	extend_turn(s);
 	if (s->flush_at <= s->now) {
@@ -234,6 +245,7 @@ void status_turn(struct supervisor *s) {
 	if ((s->status_at <= s->now || s->status_at == USEC_INFINITY) &&
 	    s->flush_at == USEC_INFINITY)
 		status_send_due(s);
+	tell_lost(s);
 }
 
 usec_t status_next_at(const struct supervisor *s) {

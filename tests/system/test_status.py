@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """STATUS=: what people read in `systemctl status`: true, on change only, at most once a second, and always valid."""
 
+import os
+import socket
 import time
 
 import pytest
@@ -104,3 +106,21 @@ def test_stopping_says_why(sdwd, manager, child):
     assert stopping.fields["STATUS"] == "stopping: SIGTERM"
     child.tell("os._exit(0)")
     assert run.wait() == 0
+
+
+def test_what_the_manager_will_never_take_is_given_up_and_said(sdwd, manager, child):
+    run = sdwd(command=child.command, watchdog=10)
+    manager.wait_ready()
+    path = manager.address
+    manager.go_away()
+    child("notify('X_LOST=1')")
+    # A stream socket in its place refuses datagrams for good (EPROTOTYPE), not for a while.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(path)
+        other.listen()
+        run.wait_stderr("1 message to systemd given up: Protocol wrong type for socket")
+    os.unlink(path)
+    manager.come_back()
+    child("notify('X_LATER=1')")
+    manager.wait_for("X_LATER=1")
+    assert not manager.matching("X_LOST=1")
