@@ -14,8 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -489,6 +491,31 @@ static void test_stopped_terminal_does_not_block(void **state) {
 	close(master);
 }
 
+/* journald asks /proc whose datagram it reads: the sender must not be gone by then. */
+static void test_close_waits_until_the_last_entry_was_read(void **state) {
+	struct world *w = *state;
+	struct log_entry entry = {.level = LOG_LEVEL_ERR, .message = "last words"};
+	int *is_reading = mmap(NULL, sizeof(*is_reading), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char data[512];
+	pid_t pid;
+
+	assert_true(is_reading != MAP_FAILED);
+	assert_int_equal(journal_open_at(&w->j, w->path, true, false), 0);
+	journal_sink(&w->j, &entry);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		usleep(20000);
+		*is_reading = 1;
+		_exit(recv(w->journald, data, sizeof(data), 0) > 0 ? 0 : 1);
+	}
+	journal_close(&w->j);
+	assert_int_equal(*is_reading, 1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	munmap(is_reading, sizeof(*is_reading));
+}
+
 static void test_never_opened(void **state) {
 	struct journal j = {0};
 	struct log_entry entry = {.level = LOG_LEVEL_INFO, .message = "x"};
@@ -517,6 +544,7 @@ int main(void) {
 		IN_WORLD(test_regular_file_shares_its_offset),
 		IN_WORLD(test_terminal),
 		IN_WORLD(test_stopped_terminal_does_not_block),
+		IN_WORLD(test_close_waits_until_the_last_entry_was_read),
 		cmocka_unit_test(test_never_opened),
 	};
 
