@@ -31,11 +31,6 @@ static void wind_down(struct supervisor *s) {
 	status_changed(s);
 }
 
-/* What stands between now and READY=1, for people. */
-static void say_missing(const struct supervisor *s, struct text *t) {
-	status_health(s, t);
-}
-
 static void perform(struct supervisor *s, enum life_action action) {
 	switch (action) {
 	case LIFE_NOTHING:
@@ -114,12 +109,12 @@ static void start_turn(struct supervisor *s) {
 
 		s->start_timeout_at = USEC_INFINITY;
 		/* Before the state changes: who stops misses nothing any more. */
-		say_missing(s, &reason);
+		status_health(s, &reason);
 		supervisor_event(s, LIFE_TIMED_OUT);
 	}
 	if (s->remind_at <= s->now) {
 		s->remind_at = usec_add(s->now, USEC_PER_MINUTE);
-		say_missing(s, &t);
+		status_health(s, &t);
 		log_notice("not ready yet: %s", missing);
 	}
 }
