@@ -155,6 +155,7 @@ const char *supervisor_probe_name(const struct supervisor *s,
 
 /* looks.c: outcomes into the monitor, looks out of it, the process, the pings */
 extern const struct probe_owner looks_owner;
+ptrdiff_t looks_slot_of(const struct supervisor *s, const struct probe *p);
 void looks_begin(struct supervisor *s);
 void looks_end(struct supervisor *s);  /* a stop began: cancel all */
 void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks */
@@ -206,6 +207,12 @@ void status_send_trigger(struct supervisor *s, const char *reason);
 void status_send_error(struct supervisor *s, int error, const char *reason); /* STATUS and ERRNO */
 void status_on_sent(void *context, unsigned token);
 usec_t status_next_at(const struct supervisor *s);
+
+/* environment.c: what hooks and checks learn; @cause and @text as they are to be shown */
+void environment_fill(const struct supervisor *s, ptrdiff_t slot, const char *state,
+		      enum cause cause, const char *text, struct check_environment *ret);
+void environment_of_probe(struct probe_owner *owner, struct probe *p,
+			  struct check_environment *ret); /* for probe_owner */
 
 /* unhealthy.c */
 void act_begin(struct supervisor *s);

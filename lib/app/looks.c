@@ -13,7 +13,7 @@
 /* A child that ends closes its pipes before we hear of its end: `closed` waits so long for that. */
 #define CLOSED_GRACE USEC_PER_SEC
 
-static ptrdiff_t slot_of(const struct supervisor *s, const struct probe *p) {
+ptrdiff_t looks_slot_of(const struct supervisor *s, const struct probe *p) {
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (s->slots[i].probe == p)
 			return (ptrdiff_t)i;
@@ -40,7 +40,7 @@ static void end_look(struct supervisor *s, size_t i, struct outcome *o) {
 
 static void on_outcome(struct probe_owner *owner, struct probe *p, const struct outcome *o) {
 	struct supervisor *s = container_of(owner, struct supervisor, owner);
-	size_t i = (size_t)slot_of(s, p);
+	size_t i = (size_t)looks_slot_of(s, p);
 	struct outcome copy = *o;
 
 	if (!supervisor_has_started(s))
@@ -66,7 +66,9 @@ static void on_words(struct probe_owner *owner, struct probe *p, const struct no
 	relay_words(container_of(owner, struct supervisor, owner), p, m);
 }
 
-const struct probe_owner looks_owner = {.on_outcome = on_outcome, .on_words = on_words};
+const struct probe_owner looks_owner = {.on_outcome = on_outcome,
+					.on_words = on_words,
+					.environment = environment_of_probe};
 
 static struct monitor_probe_conf conf_of(const struct supervisor *s, size_t i) {
 	const struct probe_conf *c = s->slots[i].probe->conf;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the reaper finds goes to whom it concerns: the supervised process, a hook, adoption, or
+/* What the reaper finds goes to whom it concerns: the supervised process, a hook, a probe's check,
+ * adoption, or
  * nobody. */
 #include <signal.h>
 
@@ -33,6 +34,16 @@ static void on_child(struct supervisor *s, const struct reaped *r) {
 	}
 }
 
+static bool probe_takes(struct supervisor *s, const struct reaped *r) {
+	for (size_t i = 0; i < s->n_slots; i++) {
+		struct probe *p = s->slots[i].probe;
+
+		if (p->class->reaped && p->class->reaped(p, r))
+			return true;
+	}
+	return false;
+}
+
 static void on_reaped(void *context, const struct reaped *r) {
 	struct supervisor *s = context;
 
@@ -40,7 +51,7 @@ static void on_reaped(void *context, const struct reaped *r) {
 		hear_last_words(s);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
-	else if (!act_reaped(s, r))
+	else if (!act_reaped(s, r) && !probe_takes(s, r))
 		adopt_exited(s, r);
 }
 

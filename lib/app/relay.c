@@ -236,10 +236,8 @@ bool relay_drain(struct supervisor *s) {
 /* The same words through a heartbeat pipe: nothing but what the words themselves say goes up. */
 void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m) {
 	char message[64];
-	ptrdiff_t slot = 0;
+	ptrdiff_t slot = looks_slot_of(s, p);
 
-	while (s->slots[slot].probe != p)
-		slot++;
 	keep_status(s, m);
 	if (m->fields & NOTIFY_READY)
 		s->is_child_ready = true;

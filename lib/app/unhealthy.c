@@ -58,27 +58,16 @@ static void finish(struct supervisor *s) {
 
 /* Starts the hook. Returns false where there is none, or it could not be started. */
 static bool start_hook(struct supervisor *s, const char *state) {
-	ptrdiff_t i = s->monitor.culprit;
-	char environment[7][OUTCOME_TEXT_MAX + 32], reason[OUTCOME_TEXT_MAX];
-	char *set[8] = {0};
+	struct check_environment environment;
+	char reason[OUTCOME_TEXT_MAX];
 	struct text t = TEXT_OVER(reason);
 	int r;
 
 	if (!s->conf->unhealthy_hook)
 		return false;
 	say_reason(s, &t);
-	snprintf(environment[0], sizeof(environment[0]), "SDWD_LABEL=%s", s->conf->label);
-	snprintf(environment[1], sizeof(environment[1]), "SDWD_CHILD_PID=%d", s->child.pid);
-	snprintf(environment[2], sizeof(environment[2]), "SDWD_PROBE=%s",
-		 supervisor_probe_name(s, i));
-	snprintf(environment[3], sizeof(environment[3]), "SDWD_STATE=%s", state);
-	snprintf(environment[4], sizeof(environment[4]), "SDWD_CAUSE=%s", cause_str(cause_of(s)));
-	snprintf(environment[5], sizeof(environment[5]), "SDWD_TEXT=%s", reason);
-	snprintf(environment[6], sizeof(environment[6]), "SDWD_STREAK=%u",
-		 i < 0 ? 0 : s->monitor.probes[i].health.fails);
-	for (size_t n = 0; n < 7; n++)
-		set[n] = environment[n];
-	r = spawn_start(&s->act.hook, set, -1, &s->act.hook_pid);
+	environment_fill(s, s->monitor.culprit, state, cause_of(s), reason, &environment);
+	r = spawn_start(&s->act.hook, environment.set, -1, &s->act.hook_pid);
 	if (r < 0) {
 		log_warning("--unhealthy-hook: cannot start it: %s", strerror(-r));
 		s->act.hook_pid = 0;

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "core/notify_msg.h"
 #include "core/outcome.h"
+#include "sys/reaper.h"
 
 /*
  * The contract of a probe.  A probe finds out one thing about the child and says it as outcomes;
@@ -19,6 +20,12 @@
  */
 
 struct probe;
+
+/* What a check of the operator's learns of us, as spawn_start() takes it: NULL behind the last. */
+struct check_environment {
+	char lines[7][OUTCOME_TEXT_MAX + 32];
+	char *set[8];
+};
 
 /*
  * What a probe may tell its owner, from its handlers. The owner does not free the probe inside.
@@ -34,6 +41,11 @@ struct probe_owner {
 	/* PROBE_PUSH: the child said something in sd_notify words through this probe. @m is
 	 * borrowed. */
 	void (*on_words)(struct probe_owner *owner, struct probe *p, const struct notify_msg *m);
+
+	/* Fills *@ret for a check that @p runs: SDWD_LABEL, SDWD_CHILD_PID, and of @p itself
+	 * SDWD_PROBE, SDWD_STATE, SDWD_CAUSE, SDWD_TEXT, SDWD_STREAK. */
+	void (*environment)(struct probe_owner *owner, struct probe *p,
+			    struct check_environment *ret);
 };
 
 struct probe_class {
@@ -71,6 +83,12 @@ struct probe_class {
 	 * May be NULL.
 	 */
 	void (*drain)(struct probe *p);
+
+	/*
+	 * A process has ended or stopped, and is not reaped yet.  Returns true where it was one of
+	 * @p's; on_outcome may be called inside.  May be NULL.
+	 */
+	bool (*reaped)(struct probe *p, const struct reaped *r);
 
 	/* Stops every watcher, closes, frees; works on zeroed, half-made and already done ones. */
 	void (*done)(struct probe *p);
