@@ -24,6 +24,8 @@ static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
 		supervisor_event(s, LIFE_STOP_SIGNAL);
 		status_send_stopping(s, signal_str(name, number));
 	}
+	if (number == s->conf->reload_signal && s->conf->reload == RELOAD_SIGNAL)
+		reload_begin(s, number);
 	if (s->child.pid <= 0) {
 		log_info("%s: there is no process to forward it to", signal_str(name, number));
 		return;

@@ -27,7 +27,14 @@ struct slot {
 	struct probe *probe;
 	struct outcome last; /* of the newest look or beat; cause of a lease that ran out */
 	bool has_last;
+	usec_t asked_at;  /* of the newest good evidence: when it was asked for, or came unasked */
 	usec_t closed_at; /* CAUSE_CLOSED is judged then, unless the child's end comes first */
+};
+
+/* reload.c: the reload that sdwd itself answers for. */
+struct reload {
+	bool is_open;
+	usec_t at; /* when the signal was passed on */
 };
 
 /* Ways to a datagram's acceptance (notifier tokens). */
@@ -131,10 +138,11 @@ struct supervisor {
 	int access;                      /* enum notify_access, as it is now */
 	bool has_told_refused;
 	bool has_told_lost;
-	bool is_relay_held;      /* not listened to: the manager does not read */
-	bool is_child_ready;     /* READY=1 came from it */
-	bool is_ready_sent;      /* READY=1 was handed to the notifier */
-	bool is_reloading;       /* RELOADING=1 was forwarded */
+	bool is_relay_held;  /* not listened to: the manager does not read */
+	bool is_child_ready; /* READY=1 came from it */
+	bool is_ready_sent;  /* READY=1 was handed to the notifier */
+	bool is_reloading;   /* RELOADING=1 was forwarded */
+	struct reload reload;
 	char child_status[2048]; /* its STATUS=, clean; empty: none */
 
 	char status_sent[NOTIFY_MSG_MAX];
@@ -172,6 +180,11 @@ int launch_start(struct supervisor *s);
 /* forward.c: signals in */
 void forward_start(struct supervisor *s);
 void forward_drain(struct supervisor *s);
+
+/* reload.c */
+void reload_begin(struct supervisor *s, int number); /* right before the signal goes on */
+void reload_turn(struct supervisor *s);
+void reload_give_up(struct supervisor *s); /* the child answers itself, or a stop began */
 
 /* reap.c */
 void reap_turn(struct supervisor *s);

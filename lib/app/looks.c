@@ -31,9 +31,15 @@ static void keep_last(struct supervisor *s, size_t i, const struct outcome *o) {
 	slot->has_last = true;
 }
 
+static bool is_good(const struct outcome *o) {
+	return o->verdict == VERDICT_PASS || o->verdict == VERDICT_WARN;
+}
+
 static void end_look(struct supervisor *s, size_t i, struct outcome *o) {
 	o->latency_usec = usec_sub(s->now, s->monitor.probes[i].schedule.started_at);
 	keep_last(s, i, o);
+	if (is_good(o))
+		s->slots[i].asked_at = s->monitor.probes[i].schedule.started_at;
 	(void)monitor_look_ended(&s->monitor, i, o->verdict, s->now);
 	status_changed(s);
 }
@@ -58,6 +64,8 @@ static void on_outcome(struct probe_owner *owner, struct probe *p, const struct 
 	if ((ptrdiff_t)i == s->notify_slot)
 		monitor_set_lease(&s->monitor, i, notify_probe_lease(p));
 	keep_last(s, i, o);
+	if (is_good(o))
+		s->slots[i].asked_at = s->now;
 	(void)monitor_feed(&s->monitor, i, o->verdict, s->now);
 	status_changed(s);
 }
@@ -152,6 +160,7 @@ void looks_process(struct supervisor *s) {
 
 		outcome_set(&o, CAUSE_OK, "pid %d", s->child.pid);
 		keep_last(s, (size_t)s->adopt.slot, &o);
+		s->slots[s->adopt.slot].asked_at = s->now;
 		(void)monitor_feed(&s->monitor, (size_t)s->adopt.slot, VERDICT_PASS, s->now);
 	}
 }

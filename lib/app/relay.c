@@ -80,7 +80,7 @@ static bool extend(struct supervisor *s, const struct notify_msg *m, ptrdiff_t s
 
 	if (!(m->fields & NOTIFY_EXTEND_TIMEOUT))
 		return false;
-	if (!is_running || s->is_reloading)
+	if (!is_running || s->is_reloading || s->reload.is_open)
 		return true;
 	if (slot >= 0)
 		health_extend(&s->monitor.probes[slot].health,
@@ -183,8 +183,10 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 		change_access(s, &m);
 	keep_status(s, &m);
 	/* Before our own READY=1 there is nothing to reload: the child's would come too early. */
-	if (m.fields & NOTIFY_RELOADING)
+	if (m.fields & NOTIFY_RELOADING) {
 		s->is_reloading = s->is_ready_sent;
+		reload_give_up(s);
+	}
 	if (m.fields & NOTIFY_READY) {
 		if (s->is_reloading)
 			keep |= NOTIFY_READY;

@@ -27,6 +27,7 @@ bool supervisor_has_started(const struct supervisor *s) {
 static void wind_down(struct supervisor *s) {
 	looks_end(s);
 	act_stop(s);
+	reload_give_up(s);
 	s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
 	status_changed(s);
 }
@@ -173,6 +174,7 @@ static void end_turn(struct supervisor *s) {
 	adopt_turn(s);
 	start_turn(s);
 	looks_judge(s);
+	reload_turn(s);
 	supervisor_check_ready(s);
 	act_turn(s);
 	ending_turn(s);

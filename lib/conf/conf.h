@@ -97,6 +97,7 @@ enum on_unhealthy {
 };
 enum orphans { ORPHANS_TERM, ORPHANS_WAIT, ORPHANS_LEAVE };
 enum exit_mode { EXIT_MIRROR, EXIT_SHELL };
+enum reload_mode { RELOAD_RELAY, RELOAD_SIGNAL };
 enum notify_access { NOTIFY_ACCESS_MAIN, NOTIFY_ACCESS_ALL, NOTIFY_ACCESS_NONE };
 enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_STDERR };
 
@@ -129,6 +130,8 @@ struct conf {
 	char *argv0;
 	int exit_mode;
 	int exit_map[256]; /* -1: the same */
+	int reload;        /* enum reload_mode */
+	int reload_signal; /* what asks for one */
 	int notify_access;
 	char *label;
 	bool mlock;

@@ -51,6 +51,18 @@ static int parse_caught_signal(const char *word, int *ret_number, struct text *e
 	return 0;
 }
 
+int value_parse_caught_signal(const struct opt *o, const char *value, void *field,
+			      struct text *error) {
+	int number;
+	int r;
+
+	r = parse_caught_signal(value, &number, error);
+	if (r < 0)
+		return r;
+	*(int *)field = number;
+	return 0;
+}
+
 /* Calls @on_item for each item of the comma list @value. */
 static int parse_list(const char *value, void *result,
 		      int (*on_item)(char *item, void *result, struct text *error),
