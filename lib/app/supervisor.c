@@ -28,6 +28,8 @@ static void wind_down(struct supervisor *s) {
 	looks_end(s);
 	act_stop(s);
 	reload_give_up(s);
+	/* It would turn the stop that began into a watchdog's kill. */
+	notifier_drop(&s->notifier, TOKEN_TRIGGER);
 	s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
 	status_changed(s);
 }

@@ -93,6 +93,22 @@ def test_trigger_waits_for_the_manager_and_no_ping_overtakes_it(beating, manager
     assert not [d for d in manager.pings() if d.at > trigger.at]
 
 
+def test_a_stop_takes_back_a_trigger_that_systemd_did_not_read_yet(beating, manager, child):
+    """It would come into a unit that is being stopped, and make a watchdog's kill of a clean stop."""
+    run = beating("--on-unhealthy=trigger", watchdog=1)
+    manager.pause()
+    full_queue(manager)
+    silent(run, child)
+    run.wait_stderr("asking systemd to act now")
+    run.signal(signal.SIGTERM)
+    run.wait_stderr("SIGTERM")
+    run.wait_stderr("stopping")
+    manager.resume()
+    manager.wait_for("STOPPING=1")
+    assert run.wait() == -signal.SIGTERM
+    assert not manager.matching("WATCHDOG=trigger")
+
+
 @pytest.mark.option("on-unhealthy")
 def test_kill_ends_the_child_and_says_why(beating, manager, child):
     run = beating("--on-unhealthy=kill", watchdog=1)
