@@ -107,6 +107,7 @@ static ptrdiff_t tell_orphans(struct supervisor *s) {
 void ending_collect(struct supervisor *s) {
 	ptrdiff_t n;
 
+	hold_done(s);
 	if (s->act.hook_pid > 0)
 		spawn_kill(s->act.hook_pid);
 	n = s->conf->orphans == ORPHANS_LEAVE ? 0 : tell_orphans(s);

@@ -6,9 +6,19 @@
 
 #include "app/internal.h"
 
-static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
+/* Only now, where the signal goes its way: STOPPING=1 changes the unit's state, which hold.c asks
+ * for. */
+void forward_tell_stop(struct supervisor *s) {
+	char name[SIGNAL_STR_MAX];
+
+	if (!s->owes_stopping)
+		return;
+	s->owes_stopping = false;
+	status_send_stopping(s, signal_str(name, s->ending.stop_signal));
+}
+
+void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info) {
 	int number = (int)info->ssi_signo, as = s->conf->signal_map[number], r;
-	bool is_stop = conf_is_stop_signal(s->conf, number);
 	union sigval value = {.sival_ptr = (void *)(uintptr_t)info->ssi_ptr};
 	char name[SIGNAL_STR_MAX];
 
@@ -17,12 +27,6 @@ static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
 	if (as == 0) {
 		log_debug("%s: dropped (--signal-map)", signal_str(name, number));
 		return;
-	}
-	if (is_stop && supervisor_has_started(s)) {
-		log_info("%s from pid %u: stopping", signal_str(name, number), info->ssi_pid);
-		s->ending.stop_signal = number;
-		supervisor_event(s, LIFE_STOP_SIGNAL);
-		status_send_stopping(s, signal_str(name, number));
 	}
 	if (number == s->conf->reload_signal && s->conf->reload == RELOAD_SIGNAL)
 		reload_begin(s, number);
@@ -34,6 +38,28 @@ static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
 	if (r < 0 && r != -ESRCH)
 		log_warning("cannot forward %s to pid %d: %s", signal_str(name, as), s->child.pid,
 			    strerror(-r));
+}
+
+static void begin_stop(struct supervisor *s, const struct signalfd_siginfo *info) {
+	int number = (int)info->ssi_signo;
+	char name[SIGNAL_STR_MAX];
+
+	log_info("%s from pid %u: stopping", signal_str(name, number), info->ssi_pid);
+	s->ending.stop_signal = number;
+	s->owes_stopping = true;
+	supervisor_event(s, LIFE_STOP_SIGNAL);
+}
+
+static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
+	int number = (int)info->ssi_signo;
+	bool is_dropped = s->conf->signal_map[number] == 0;
+
+	if (!is_dropped && conf_has_signal(s->stop_signals, number) && supervisor_has_started(s))
+		begin_stop(s, info);
+	if (hold_takes(s, info))
+		return;
+	forward_tell_stop(s);
+	forward_pass_on(s, info);
 }
 
 void forward_drain(struct supervisor *s) {

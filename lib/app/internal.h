@@ -15,6 +15,7 @@
 #include "sys/reaper.h"
 #include "sys/spawn.h"
 #include "sys/tty.h"
+#include "sys/unit_query.h"
 
 /*
  * What the files of this room share: the one supervisor and the functions that they call of each
@@ -29,6 +30,22 @@ struct slot {
 	bool has_last;
 	usec_t asked_at;  /* of the newest good evidence: when it was asked for, or came unasked */
 	usec_t closed_at; /* CAUSE_CLOSED is judged then, unless the child's end comes first */
+};
+
+/* hold.c: stop signals that the manager sends to the child as well. */
+#define HOLD_MAX 64
+
+struct hold {
+	bool is_both;             /* the manager signals sdwd and the child */
+	uint64_t stop_signals;    /* by which it stops the unit */
+	uint64_t watchdog_signal; /* by which it aborts it */
+	uint64_t held_back;       /* each once: a second one is somebody's own */
+	struct unit_query query;
+	enum unit_question question; /* of the query under way */
+	struct ev_io io;
+	usec_t at; /* the answer is not waited for any longer */
+	struct signalfd_siginfo waiting[HOLD_MAX];
+	size_t n_waiting;
 };
 
 /* reload.c: the reload that sdwd itself answers for. */
@@ -108,6 +125,8 @@ struct supervisor {
 	usec_t watchdog_usec;
 	bool has_watchdog; /* systemd's: pings are wanted */
 	enum on_unhealthy mode;
+	uint64_t stop_signals; /* as of conf, and the unit's own where known */
+	pid_t manager_pid;     /* who started us */
 
 	struct ev_loop *loop;
 	struct ev_io signals_io, exec_io, relay_io;
@@ -125,6 +144,7 @@ struct supervisor {
 
 	struct child child;
 	bool is_child_stopped; /* as waitid said last */
+	struct hold hold;
 	struct tty tty;
 	struct adopt adopt;
 	struct act act;
@@ -138,7 +158,9 @@ struct supervisor {
 	int access;                      /* enum notify_access, as it is now */
 	bool has_told_refused;
 	bool has_told_lost;
-	bool is_relay_held;  /* not listened to: the manager does not read */
+	bool is_relay_held; /* not listened to: the manager does not read */
+	bool owes_stopping; /* a stop signal came, STOPPING=1 is not said yet */
+	bool has_said_stopping;
 	bool is_child_ready; /* READY=1 came from it */
 	bool is_ready_sent;  /* READY=1 was handed to the notifier */
 	bool is_reloading;   /* RELOADING=1 was forwarded */
@@ -180,6 +202,15 @@ int launch_start(struct supervisor *s);
 /* forward.c: signals in */
 void forward_start(struct supervisor *s);
 void forward_drain(struct supervisor *s);
+void forward_tell_stop(struct supervisor *s);
+void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info);
+
+/* hold.c */
+void hold_begin(struct supervisor *s); /* READY=1 was taken */
+bool hold_takes(struct supervisor *s, const struct signalfd_siginfo *info);
+bool hold_reaped(struct supervisor *s, const struct reaped *r);
+void hold_turn(struct supervisor *s);
+void hold_done(struct supervisor *s); /* there is nobody left to forward to */
 
 /* reload.c */
 void reload_begin(struct supervisor *s, int number); /* right before the signal goes on */

@@ -265,7 +265,7 @@ static int pending_stop(const struct supervisor *s) {
 	if (sigpending(&pending) < 0)
 		return 0;
 	for (int n = 1; n <= SIGNAL_MAX; n++)
-		if (conf_is_stop_signal(s->conf, n) && sigismember(&pending, n) == 1)
+		if (conf_has_signal(s->stop_signals, n) && sigismember(&pending, n) == 1)
 			return n;
 	return 0;
 }

@@ -51,7 +51,7 @@ static void on_reaped(void *context, const struct reaped *r) {
 		hear_last_words(s);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
-	else if (!act_reaped(s, r) && !probe_takes(s, r))
+	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !probe_takes(s, r))
 		adopt_exited(s, r);
 }
 

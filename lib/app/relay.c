@@ -200,8 +200,10 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	send_up(s, &m, d, keep);
 	if (m.fields & NOTIFY_WATCHDOG_TRIGGER)
 		trigger(s, s->notify_slot);
-	if (m.fields & NOTIFY_STOPPING)
+	if (m.fields & NOTIFY_STOPPING) {
+		s->has_said_stopping = true;
 		stop(s);
+	}
 }
 
 /* The manager does not read: leave the child's messages where they are, as the manager's own full

@@ -177,6 +177,7 @@ void status_send_stopping(struct supervisor *s, const char *reason) {
 		text_addf(&t, "%s; ", s->ending.reason);
 	}
 	text_addf(&t, "stopping: %s", reason);
+	s->has_said_stopping = true;
 	send_text(s, "STOPPING=1", status, TOKEN_NONE);
 }
 

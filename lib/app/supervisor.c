@@ -53,6 +53,7 @@ static void perform(struct supervisor *s, enum life_action action) {
 		s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
 		monitor_ready(&s->monitor, s->now);
 		message_ready(s);
+		hold_begin(s);
 		status_changed(s);
 		break;
 	case LIFE_ACT:
@@ -125,7 +126,7 @@ static void start_turn(struct supervisor *s) {
 static usec_t next_at(const struct supervisor *s) {
 	usec_t times[] = {
 		looks_next_at(s), adopt_next_at(s), status_next_at(s), s->start_timeout_at,
-		s->remind_at,     s->act.at,        s->ending.at,
+		s->remind_at,     s->act.at,        s->ending.at,      s->hold.at,
 	};
 	usec_t at = USEC_INFINITY;
 
@@ -172,6 +173,7 @@ static void end_turn(struct supervisor *s) {
 	s->now = usec_now();
 	if (s->now > usec_add(expected_at, s->monitor.slack_usec))
 		looks_stall(s, expected_at);
+	hold_turn(s);
 	looks_turn(s);
 	adopt_turn(s);
 	start_turn(s);
@@ -236,6 +238,7 @@ static void flush_last(struct supervisor *s) {
 static void close_all(struct supervisor *s) {
 	flush_last(s);
 	relay_done(s);
+	hold_done(s);
 	adopt_done(s);
 	act_done(s);
 	ending_done(s);
@@ -272,10 +275,13 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 	s->watchdog_usec = setup->watchdog_usec;
 	s->notify_slot = -1;
 	s->notifier.fd = s->relay.fd = s->journal.fd = s->child.exec_fd = s->tty.fd = -1;
-	s->adopt.watch_fd = s->adopt.pidfd = -1;
+	s->stop_signals = setup->conf->stop_signals;
+	s->manager_pid = getppid();
+	s->hold.query.fd = s->adopt.watch_fd = s->adopt.pidfd = -1;
 	s->adopt.slot = -1;
 	s->adopt.retry_at = s->adopt.deadline_at = s->act.at = s->ending.at = s->flush_at =
-		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
+		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = s->hold.at =
+			USEC_INFINITY;
 	s->owner = looks_owner;
 	ev_io_init(&s->signals_io, NULL, -1, EV_READ);
 	ev_io_init(&s->exec_io, on_exec, -1, EV_READ);

@@ -97,6 +97,7 @@ enum on_unhealthy {
 };
 enum orphans { ORPHANS_TERM, ORPHANS_WAIT, ORPHANS_LEAVE };
 enum exit_mode { EXIT_MIRROR, EXIT_SHELL };
+enum forward_stop { FORWARD_STOP_AUTO, FORWARD_STOP_ALWAYS, FORWARD_STOP_NEVER };
 enum reload_mode { RELOAD_RELAY, RELOAD_SIGNAL };
 enum notify_access { NOTIFY_ACCESS_MAIN, NOTIFY_ACCESS_ALL, NOTIFY_ACCESS_NONE };
 enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_STDERR };
@@ -117,7 +118,7 @@ struct conf {
 	usec_t dump_wait_usec;
 	int kill_signal;
 	usec_t kill_timeout_usec;
-	uint64_t stop_signals; /* see conf_is_stop_signal(); 0: not given */
+	uint64_t stop_signals; /* see conf_has_signal(); 0: not given */
 	int orphans;
 	usec_t orphan_timeout_usec;
 	usec_t start_timeout_usec; /* USEC_INFINITY: none */
@@ -126,7 +127,8 @@ struct conf {
 	int signal_map[SIGNAL_MAX + 1]; /* SIGNAL_SAME, 0: dropped, or the signal to send instead */
 	bool signal_group;
 	bool setsid;
-	int pdeathsig; /* 0: none */
+	int forward_stop; /* enum forward_stop */
+	int pdeathsig;    /* 0: none */
 	char *argv0;
 	int exit_mode;
 	int exit_map[256]; /* -1: the same */
@@ -202,9 +204,15 @@ const struct conf_given *conf_find_given(const struct conf_givens *given, const 
 /* The name before an error's colon: "--fall", or "file:line: fall". */
 void conf_add_place(struct text *error, const struct origin *origin, const char *name);
 
-/* True where @number (1 to SIGNAL_MAX) begins a stop. Signal 64 is bit 0, which no signal needs. */
-static inline bool conf_is_stop_signal(const struct conf *c, int number) {
-	return (c->stop_signals & UINT64_C(1) << (unsigned)number % 64) != 0;
+/* Sets of signals (conf.stop_signals) by number, 1 to SIGNAL_MAX. Signal 64 is bit 0, which no
+ * signal needs. */
+static inline uint64_t conf_signal_bit(int number) {
+	return UINT64_C(1) << (unsigned)number % 64;
+}
+
+/* True where @number is in @signals. */
+static inline bool conf_has_signal(uint64_t signals, int number) {
+	return (signals & conf_signal_bit(number)) != 0;
 }
 
 /* Takes one line of --help, --dump-options or --check, without its end; @line is borrowed. */

@@ -74,6 +74,12 @@ const struct opt service_options[] = {
 	 .help = "pass signals on to the child's process group, not to the child alone"},
 	{"setsid", AT(setsid), FLAG, .help = "start the child in a session of its own"},
 	{"pdeathsig", AT(pdeathsig), SIGNAL, .help = "the child gets it if sdwd dies"},
+	{"forward-stop", "auto|always|never", AT(forward_stop), .parse = opt_parse_word,
+	 .fallback = "auto",
+	 .words = WORDS({"auto", FORWARD_STOP_AUTO}, {"always", FORWARD_STOP_ALWAYS},
+			{"never", FORWARD_STOP_NEVER}),
+	 .help = "pass on stop signals that systemd sends; auto: not those it sends to the child "
+		 "too"},
 	{"argv0", AT(argv0), TEXT("NAME"), .shown = "the command",
 	 .help = "the name by which the child is called"},
 	{"exit-status", "mirror|shell", AT(exit_mode), .parse = opt_parse_word,

@@ -231,7 +231,7 @@ int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, stru
 				  : env->watchdog_usec == 0 ? ON_UNHEALTHY_WARN
 							    : ON_UNHEALTHY_WITHHOLD;
 	if (c->stop_signals == 0)
-		c->stop_signals = UINT64_C(1) << SIGTERM | UINT64_C(1) << SIGABRT;
+		c->stop_signals = conf_signal_bit(SIGTERM) | conf_signal_bit(SIGABRT);
 	if (!c->label && (env->unit || c->command)) {
 		c->label = env->unit ? strdup(env->unit)
 				     : base_name(c->command[0] ? c->command[0] : "");

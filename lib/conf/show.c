@@ -41,7 +41,7 @@ static bool add_stop_signals(struct lines *l, uint64_t bits) {
 	const char *comma = "";
 
 	for (int n = 1; n <= SIGNAL_MAX; n++) {
-		if (conf_is_stop_signal(&c, n)) {
+		if (conf_has_signal(c.stop_signals, n)) {
 			lines_addf(l, "%s%s", comma, signal_str(name, n));
 			comma = ",";
 		}

@@ -86,7 +86,7 @@ static int stop_signal_item(char *item, void *result, struct text *error) {
 	r = parse_caught_signal(item, &number, error);
 	if (r < 0)
 		return r;
-	*bits |= UINT64_C(1) << (unsigned)number % 64;
+	*bits |= conf_signal_bit(number);
 	return 0;
 }
 

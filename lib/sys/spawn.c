@@ -38,16 +38,16 @@ static int build_environment(struct envp *e, char *const *set_env) {
 	return 0;
 }
 
-static void close_all(void) {
+void spawn_close_from(unsigned first) {
 	struct rlimit limit;
 	rlim_t end = SPAWN_CLOSE_MAX;
 
 	/* By number: the function is younger than the oldest libc that this is built with. */
-	if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0)
+	if (syscall(SYS_close_range, first, ~0U, 0U) == 0)
 		return;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		end = MIN(limit.rlim_cur, end);
-	for (int fd = 3; fd < (int)end; fd++)
+	for (int fd = (int)first; fd < (int)end; fd++)
 		(void)close(fd);
 }
 
@@ -68,7 +68,7 @@ __attribute__((noreturn)) static void run_child(const struct spawn_command *c,
 	(void)setsid();
 	if (place_standard(output_fd) < 0)
 		_exit(126);
-	close_all();
+	spawn_close_from(STDERR_FILENO + 1);
 	self_undo();
 	signals_reset();
 	(void)execvpe(c->argv[0], c->argv, env->entries);

@@ -29,5 +29,8 @@ void spawn_command_done(struct spawn_command *c);
  */
 int spawn_start(const struct spawn_command *c, char *const *set_env, int output_fd, pid_t *ret_pid);
 
+/* In a forked child: closes every fd from @first on. */
+void spawn_close_from(unsigned first);
+
 /* SIGKILL to the whole group of @pid, which must not have been reaped. */
 void spawn_kill(pid_t pid);

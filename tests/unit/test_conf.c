@@ -101,7 +101,7 @@ static void service_defaults_follow_the_surroundings(void **state) {
 	assert_int_equal(c.ready, 1 << READY_ON_HEALTHY);
 	assert_string_equal(c.label, "web.service");
 	for (int n = 1; n <= SIGNAL_MAX; n++)
-		assert_int_equal(conf_is_stop_signal(&c, n), n == SIGTERM || n == SIGABRT);
+		assert_int_equal(conf_has_signal(c.stop_signals, n), n == SIGTERM || n == SIGABRT);
 	conf_done(&c);
 
 	assert_int_equal(RESOLVE(&c, &without_watchdog, &w, "--label=x", "/bin/true"), 0);
@@ -121,7 +121,8 @@ static void service_defaults_follow_the_surroundings(void **state) {
 			 0);
 	assert_int_equal(c.on_unhealthy, ON_UNHEALTHY_TRIGGER);
 	assert_int_equal(c.ready, 1 << READY_ON_NOTIFY);
-	assert_true(conf_is_stop_signal(&c, SIGINT) && !conf_is_stop_signal(&c, SIGTERM));
+	assert_true(conf_has_signal(c.stop_signals, SIGINT) &&
+		    !conf_has_signal(c.stop_signals, SIGTERM));
 	assert_string_equal(c.label, "true");
 	conf_done(&c);
 }

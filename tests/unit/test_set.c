@@ -30,7 +30,7 @@ static void every_service_option_reaches_its_field(void **state) {
 	assert_int_equal(c.kill_signal, SIGINT);
 	assert_int_equal(c.kill_timeout_usec, 4 * USEC_PER_SEC);
 	for (int n = 1; n <= SIGNAL_MAX; n++)
-		assert_int_equal(conf_is_stop_signal(&c, n),
+		assert_int_equal(conf_has_signal(c.stop_signals, n),
 				 n == SIGTERM || n == SIGRTMIN + 3 || n == 64);
 	assert_int_equal(c.orphans, ORPHANS_LEAVE);
 	assert_int_equal(c.orphan_timeout_usec, 6 * USEC_PER_SEC);
@@ -103,7 +103,8 @@ static void the_last_use_counts_and_lists_add(void **state) {
 			 0);
 	assert_string_equal(c.label, "b");
 	assert_false(c.setsid);
-	assert_true(conf_is_stop_signal(&c, SIGINT) && !conf_is_stop_signal(&c, SIGTERM));
+	assert_true(conf_has_signal(c.stop_signals, SIGINT) &&
+		    !conf_has_signal(c.stop_signals, SIGTERM));
 	assert_int_equal(c.signal_map[SIGTERM], SIGINT);
 	assert_int_equal(c.signal_map[SIGHUP], 0);
 	assert_int_equal(c.exit_map[1], 3);
