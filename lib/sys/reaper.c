@@ -94,3 +94,12 @@ bool reaper_has_children(void) {
 
 	return wait_for(P_ALL, 0, &info, WEXITED | WNOWAIT) != -ECHILD;
 }
+
+bool reaper_has_ended(pid_t pid, int *ret_wait_status) {
+	siginfo_t info;
+
+	if (wait_for(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0 || info.si_pid == 0)
+		return false;
+	*ret_wait_status = wait_status_of(&info);
+	return true;
+}

@@ -25,3 +25,9 @@ int reaper_run(void (*on_reaped)(void *context, const struct reaped *r), void *c
 
 /* True where we have any child left at all, zombies included. */
 bool reaper_has_children(void);
+
+/*
+ * True where our child @pid has ended and is still to be reaped by reaper_run(): for a deadline
+ * that must not judge before what is there was read. *@ret_wait_status: as in struct reaped.
+ */
+bool reaper_has_ended(pid_t pid, int *ret_wait_status);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -63,16 +64,25 @@ static int place_standard(int output_fd) {
 	return 0;
 }
 
+/* The end of a child that did not become the command; where it has a reader it says why. */
+__attribute__((noreturn)) static void give_up(const char *what, int error, bool is_read) {
+	if (is_read)
+		(void)dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(error));
+	_exit(error == ENOENT ? 127 : 126);
+}
+
 __attribute__((noreturn)) static void run_child(const struct spawn_command *c,
 						const struct envp *env, int output_fd) {
 	(void)setsid();
 	if (place_standard(output_fd) < 0)
 		_exit(126);
 	spawn_close_from(STDERR_FILENO + 1);
+	if (c->folder && chdir(c->folder) < 0)
+		give_up(c->folder, errno, output_fd >= 0);
 	self_undo();
 	signals_reset();
 	(void)execvpe(c->argv[0], c->argv, env->entries);
-	_exit(errno == ENOENT ? 127 : 126);
+	give_up(c->argv[0], errno, output_fd >= 0);
 }
 
 int spawn_start(const struct spawn_command *c, char *const *set_env, int output_fd,

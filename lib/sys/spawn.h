@@ -7,25 +7,35 @@
 
 /* A command of the operator's (hook, exec check), split once at start. */
 struct spawn_command {
-	char **argv; /* owned, NULL-terminated; {"/bin/sh", "-c", text} where text has shell
-			metacharacters */
+	char **argv;  /* owned, NULL-terminated; {"/bin/sh", "-c", text} where text has shell
+			 metacharacters */
+	char *folder; /* where it runs, owned; NULL: in ours */
 };
 
 /*
  * Splits at blanks with '...', "..." and backslash as a shell would; anything a shell would do more
  * with (| & ; < > ( ) $ ` * ? [ # ~ = % ! { } newline, each unless quoted; $ and ` also in "...")
- * makes it a /bin/sh -c command. Returns 0, -EINVAL (empty, or an unfinished quote), or -ENOMEM.
+ * makes it a /bin/sh -c command. It will run in what is our working folder now: call this before we
+ * leave it. Returns 0, -EINVAL (empty, or an unfinished quote), or -ENOMEM.
  */
 int spawn_command_parse(struct spawn_command *c, const char *text);
 void spawn_command_done(struct spawn_command *c);
 
 /*
- * Starts it in a clean state: own session and group, empty mask, default dispositions, /dev/null as
- * stdin, every fd from 3 on closed, no scheduling or OOM settings of ours, NOTIFY_SOCKET WATCHDOG_*
- * LISTEN_* unset; @set_env ("NAME=value", NULL at the end, or NULL) on top of our environment.
- * stdout and stderr go to @output_fd (borrowed), or stay ours where it is -1. Exec failures show as
- * exit status 126 or 127. All signals must be blocked (signals_block()).
- * Returns 0 and the pid (group leader), or a negative errno.
+ * Looks for the program as execvp(3) does: 0 where it could be executed now, -ENOENT where there is
+ * none, or another negative errno. Of a /bin/sh -c command only the shell is looked for. May wait
+ * for a file system.
+ */
+int spawn_command_check(const struct spawn_command *c);
+
+/*
+ * Starts it in a clean state: own session and group, c->folder, empty mask, default dispositions,
+ * /dev/null as stdin, every fd from 3 on closed, no scheduling or OOM settings of ours,
+ * NOTIFY_SOCKET WATCHDOG_* LISTEN_* unset; @set_env ("NAME=value", NULL at the end, or NULL) on top
+ * of our environment. stdout and stderr go to @output_fd (borrowed), or stay ours where it is -1.
+ * Failures before and at exec show as exit status 126 or 127, and as a line in @output_fd that says
+ * why. All signals must be blocked (signals_block()). Returns 0 and the pid (group leader), or a
+ * negative errno.
  */
 int spawn_start(const struct spawn_command *c, char *const *set_env, int output_fd, pid_t *ret_pid);
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "sys/spawn.h"
 
 /*
@@ -140,7 +145,12 @@ int spawn_command_parse(struct spawn_command *c, const char *text) {
 	free(s.buffer);
 	if (!argv)
 		return -ENOMEM;
-	c->argv = argv;
+	/* By name: a file descriptor would hold its mount. A folder that is gone has none. */
+	*c = (struct spawn_command){.argv = argv, .folder = getcwd(NULL, 0)};
+	if (!c->folder && errno == ENOMEM) {
+		spawn_command_done(c);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -148,5 +158,45 @@ void spawn_command_done(struct spawn_command *c) {
 	for (size_t n = 0; c->argv && c->argv[n]; n++)
 		free(c->argv[n]);
 	free(c->argv);
-	c->argv = NULL;
+	free(c->folder);
+	*c = (struct spawn_command){0};
+}
+
+static int check_file(const char *path) {
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+int spawn_command_check(const struct spawn_command *c) {
+	const char *name = c->argv[0], *folder = getenv("PATH");
+	int result = -ENOENT;
+
+	if (strchr(name, '/'))
+		return check_file(name);
+	/* What execvp(3) searches without PATH. */
+	if (!folder)
+		folder = "/bin:/usr/bin";
+	for (const char *end;; folder = end + 1) {
+		char path[PATH_MAX];
+		struct text t = TEXT_OVER(path);
+		int r;
+
+		end = strchrnul(folder, ':');
+		/* An empty one is the working folder. */
+		text_addf(&t, "%.*s%s%s", (int)(end - folder), folder, end > folder ? "/" : "",
+			  name);
+		r = t.is_cut ? -ENAMETOOLONG : check_file(path);
+		if (r == 0)
+			return 0;
+		/* One that is there, but may not be executed, says more than one that is not. */
+		if (r == -EACCES)
+			result = r;
+		if (*end == '\0')
+			return result;
+	}
 }

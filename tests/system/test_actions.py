@@ -283,6 +283,15 @@ def test_a_hook_that_hangs_is_killed_with_its_group(beating, manager, child, hoo
         wait_until(lambda p=pid: state_of(p) is None, f"end of {pid}")
 
 
+@pytest.mark.option("unhealthy-hook")
+@pytest.mark.parametrize("command", ["./hook.sh", "./hook.sh && true"])
+def test_the_hook_runs_in_the_folder_of_the_start(beating, child, hook, tmp_path, command):
+    hook("pwd >>{0}")
+    beating(f"--unhealthy-hook={command}", watchdog=1, cwd=tmp_path)
+    child("stop()")
+    wait_line(hook, str(tmp_path))
+
+
 @pytest.mark.parametrize("command", ["/nowhere/hook", "/etc/passwd", "exit 3"])
 def test_a_hook_that_cannot_run_delays_nothing(beating, manager, child, command):
     run = beating("--on-unhealthy=trigger", f"--unhealthy-hook={command}", watchdog=1)

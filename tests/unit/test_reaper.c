@@ -122,6 +122,33 @@ static void test_turn_is_bounded(void **state) {
 	isolated(turn_ends);
 }
 
+static void ended_or_not(void) {
+	pid_t pid = start_pausing();
+	int status = -1;
+
+	CHECK(!reaper_has_ended(pid, &status));
+	CHECK(kill(pid, SIGSTOP) == 0);
+	CHECK_SOON(status_state(pid) == 'T');
+	CHECK(!reaper_has_ended(pid, &status) && status == -1);
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK_SOON(reaper_has_ended(pid, &status));
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	/* It was not reaped by that. */
+	CHECK(reaper_has_ended(pid, &status));
+	CHECK_SOON(run() == 0 && !reaper_has_children());
+	CHECK(!reaper_has_ended(pid, &status));
+
+	pid = start_exiting(7);
+	CHECK_SOON(reaper_has_ended(pid, &status));
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	/* Another's child. */
+	CHECK(!reaper_has_ended(1, &status));
+}
+
+static void test_an_end_is_known_before_it_is_reaped(void **state) {
+	isolated(ended_or_not);
+}
+
 static void killed_and_dumped(void) {
 	pid_t killed = start_pausing(), real_time = start_pausing();
 	const struct reaped *r;
@@ -253,6 +280,7 @@ int main(void) {
 		cmocka_unit_test(test_without_children),
 		cmocka_unit_test(test_every_exit_code_of_many_at_once),
 		cmocka_unit_test(test_turn_is_bounded),
+		cmocka_unit_test(test_an_end_is_known_before_it_is_reaped),
 		cmocka_unit_test(test_deaths_by_signal),
 		cmocka_unit_test(test_stops_are_told_once_and_deaths_always),
 		cmocka_unit_test(test_death_between_look_and_taking),

@@ -196,6 +196,127 @@ static void test_exit_statuses(void **state) {
 	isolated(statuses);
 }
 
+static ssize_t output_of(const struct spawn_command *c, char *text, size_t size, int *ret_status) {
+	size_t length = 0;
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	CHECK(pipe2(fds, O_CLOEXEC) == 0);
+	CHECK(spawn_start(c, NULL, fds[1], &pid) == 0);
+	close(fds[1]);
+	while ((n = read(fds[0], text + length, size - 1 - length)) > 0)
+		length += (size_t)n;
+	close(fds[0]);
+	text[length] = '\0';
+	*ret_status = exit_status_of(pid);
+	return (ssize_t)length;
+}
+
+/* It runs where we were when it was split, and holds nothing of that folder until then. */
+static void folders(void) {
+	char base[256], folder[300], text[400];
+	struct spawn_command c;
+	int status;
+
+	fresh_file(base, sizeof(base));
+	CHECK(unlink(base) == 0 && mkdir(base, 0700) == 0);
+	snprintf(folder, sizeof(folder), "%s/a b", base);
+	CHECK(mkdir(folder, 0700) == 0 && chdir(folder) == 0);
+	write_file("check", "#!/bin/sh\npwd -P\n", 0700);
+	c = command_of("./check");
+	CHECK(chdir("/") == 0);
+	CHECK(output_of(&c, text, sizeof(text), &status) > 0 && status == 0);
+	CHECK(strncmp(text, c.folder, strlen(c.folder)) == 0 &&
+	      strcmp(text + strlen(c.folder), "\n") == 0);
+	CHECK(strstr(text, "/a b\n"));
+
+	/* The folder is gone: it does not run in another one. */
+	snprintf(text, sizeof(text), "%s/check", folder);
+	CHECK(unlink(text) == 0 && rmdir(folder) == 0 && rmdir(base) == 0);
+	CHECK(output_of(&c, text, sizeof(text), &status) > 0 && WEXITSTATUS(status) == 127);
+	CHECK(strncmp(text, c.folder, strlen(c.folder)) == 0 && strstr(text, strerror(ENOENT)));
+	spawn_command_done(&c);
+
+	/* It was gone already. */
+	CHECK(mkdir(base, 0700) == 0 && chdir(base) == 0 && rmdir(base) == 0);
+	c = command_of("echo here");
+	CHECK(!c.folder);
+	CHECK(chdir("/") == 0);
+	CHECK(output_of(&c, text, sizeof(text), &status) == 5 && status == 0);
+	spawn_command_done(&c);
+}
+
+static void test_runs_in_the_folder_of_the_start(void **state) {
+	isolated(folders);
+}
+
+static void told_failures(void) {
+	static const char *const commands[] = {"/does/not/exist", "sdwd-test-no-such-command", "/"};
+	char text[400];
+	int status;
+
+	for (size_t n = 0; n < ARRAY_SIZE(commands); n++) {
+		struct spawn_command c = command_of(commands[n]);
+
+		CHECK(output_of(&c, text, sizeof(text), &status) > 0);
+		CHECK(strncmp(text, commands[n], strlen(commands[n])) == 0);
+		CHECK(strstr(text, strerror(n < 2 ? ENOENT : EACCES)));
+		spawn_command_done(&c);
+	}
+}
+
+static void test_a_failed_exec_says_why(void **state) {
+	isolated(told_failures);
+}
+
+static int check_of(const char *text) {
+	struct spawn_command c = command_of(text);
+	int r = spawn_command_check(&c);
+
+	spawn_command_done(&c);
+	return r;
+}
+
+static void programs(void) {
+	char base[256], text[600];
+
+	fresh_file(base, sizeof(base));
+	CHECK(unlink(base) == 0 && mkdir(base, 0700) == 0 && chdir(base) == 0);
+	CHECK(mkdir("one", 0700) == 0 && mkdir("two", 0700) == 0);
+	write_file("one/sdwd-test-a", "", 0600);
+	write_file("two/sdwd-test-b", "", 0700);
+
+	CHECK(setenv("PATH", "/usr/bin:/bin", 1) == 0);
+	CHECK(check_of("true") == 0 && check_of("/bin/true x") == 0);
+	CHECK(check_of("sdwd-test-b") == -ENOENT && check_of("/does/not/exist") == -ENOENT);
+	CHECK(check_of("./two/sdwd-test-b") == 0 && check_of("one/sdwd-test-a") == -EACCES);
+	CHECK(check_of("/") == -EACCES && check_of("/etc/passwd/x") == -ENOTDIR);
+	/* What the shell would run is its business. */
+	CHECK(check_of("/does/not/exist | true") == 0);
+
+	snprintf(text, sizeof(text), "/nowhere:%s/one:%s/two", base, base);
+	CHECK(setenv("PATH", text, 1) == 0);
+	CHECK(check_of("sdwd-test-b") == 0 && check_of("sdwd-test-a") == -EACCES);
+	CHECK(check_of("one") == -ENOENT && check_of("true") == -ENOENT);
+	/* A folder of that name is passed over, and so is a file that may not be executed. */
+	CHECK(mkdir("one/sdwd-test-b", 0700) == 0);
+	CHECK(check_of("sdwd-test-b") == 0);
+	/* An empty part is the working folder. */
+	CHECK(chdir("two") == 0 && setenv("PATH", "/nowhere::/else", 1) == 0);
+	CHECK(check_of("sdwd-test-b") == 0);
+	CHECK(setenv("PATH", "", 1) == 0 && check_of("sdwd-test-b") == 0);
+	CHECK(chdir("/") == 0 && check_of("sdwd-test-b") == -ENOENT);
+	CHECK(unsetenv("PATH") == 0 && check_of("true") == 0);
+
+	snprintf(text, sizeof(text), "rm -r '%s'", base);
+	CHECK(system(text) == 0);
+}
+
+static void test_a_program_is_found_as_exec_would(void **state) {
+	isolated(programs);
+}
+
 /* A leader, a member of its group, and one that outlives the leader: all are killed. */
 static void whole_group(void) {
 	char byte;
@@ -312,6 +433,9 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(test_starts_in_a_clean_state),
 		cmocka_unit_test(test_output_goes_to_the_fd),
 		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_runs_in_the_folder_of_the_start),
+		cmocka_unit_test(test_a_failed_exec_says_why),
+		cmocka_unit_test(test_a_program_is_found_as_exec_would),
 		cmocka_unit_test(test_kill_takes_the_whole_group),
 		cmocka_unit_test(test_nothing_is_left),
 		cmocka_unit_test(test_our_settings_are_not_inherited),
