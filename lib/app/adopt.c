@@ -43,9 +43,11 @@ static bool has_ended(pid_t pid) {
 	return fd < 0 ? errno == ESRCH : poll(&p, 1, 0) > 0;
 }
 
-static bool is_ours(pid_t pid) {
+static bool is_ours(const struct supervisor *s, pid_t pid) {
 	siginfo_t info = {0};
 
+	if (helpers_have(&s->helpers, pid, s->now))
+		return false;
 	/* Our own child, not ended: the kernel's word, with or without /proc. */
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
 		return info.si_pid == 0;
@@ -151,7 +153,7 @@ static void read_pidfile(struct supervisor *s) {
 		return;
 	if (a->step == ADOPT_WAIT && take_cached(s, reading.pid))
 		return;
-	if (!is_ours(reading.pid)) {
+	if (!is_ours(s, reading.pid)) {
 		a->last_problem = PIDFILE_PROBLEM_MAX;
 		return;
 	}
@@ -169,7 +171,7 @@ static ptrdiff_t find_remaining(const struct supervisor *s, pid_t *ret) {
 	ptrdiff_t n = proc_descendants(pids, ARRAY_SIZE(pids)), count = 0;
 
 	for (ptrdiff_t i = 0; i < MIN(n, (ptrdiff_t)ARRAY_SIZE(pids)); i++)
-		if (is_own_child(pids[i]) && pids[i] != s->act.hook_pid) {
+		if (is_own_child(pids[i]) && !helpers_have(&s->helpers, pids[i], s->now)) {
 			*ret = pids[i];
 			count++;
 		}
@@ -262,7 +264,7 @@ void adopt_exited(struct supervisor *s, const struct reaped *r) {
 
 static bool has_living_older(struct supervisor *s) {
 	for (size_t i = 0; i < ADOPT_OLDER; i++)
-		if (s->adopt.older[i] > 0 && is_ours(s->adopt.older[i]))
+		if (s->adopt.older[i] > 0 && is_ours(s, s->adopt.older[i]))
 			return true;
 	return false;
 }
@@ -307,7 +309,7 @@ bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
 void adopt_mainpid(struct supervisor *s, pid_t pid) {
 	if (pid == s->child.pid || s->life >= LIFE_STOPPING)
 		return;
-	if (pid <= 1 || pid == getpid() || !is_ours(pid)) {
+	if (pid <= 1 || pid == getpid() || !is_ours(s, pid)) {
 		log_warning("MAINPID=%d of the child is not a process of ours: ignored", pid);
 		return;
 	}

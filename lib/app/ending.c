@@ -18,21 +18,36 @@
  * waits. */
 #define KILL_AGAIN (200 * USEC_PER_MSEC)
 
-static ptrdiff_t find_orphans(pid_t pids[static ORPHANS_MAX]) {
-	ptrdiff_t n = reaper_has_children() ? proc_descendants(pids, ORPHANS_MAX) : 0;
+/*
+ * What is left below us, without helpers: those were killed by whoever started them, and are no
+ * orphans. *@ret_has_helpers: some of them are still dying.
+ */
+static ptrdiff_t find_orphans(const struct supervisor *s, pid_t pids[static ORPHANS_MAX],
+			      bool *ret_has_helpers) {
+	ptrdiff_t n = reaper_has_children() ? proc_descendants(pids, ORPHANS_MAX) : 0, kept = 0;
 
-	return MIN(n, ORPHANS_MAX);
+	*ret_has_helpers = false;
+	if (n < 0)
+		return n;
+	n = MIN(n, ORPHANS_MAX);
+	for (ptrdiff_t i = 0; i < n; i++)
+		if (helpers_have(&s->helpers, pids[i], s->now))
+			*ret_has_helpers = true;
+		else
+			pids[kept++] = pids[i];
+	return kept;
 }
 
 static void kill_everything(struct supervisor *s) {
 	pid_t pids[ORPHANS_MAX];
+	bool has_helpers;
 	ptrdiff_t n;
 
 	if (s->child.pid > 0)
 		(void)kill(s->child.pid, SIGKILL);
 	if (s->child.pid > 0 && s->child.pgid > 0)
 		(void)kill(-s->child.pgid, SIGKILL);
-	n = find_orphans(pids);
+	n = find_orphans(s, pids, &has_helpers);
 	for (ptrdiff_t i = 0; i < n; i++)
 		(void)kill(pids[i], SIGKILL);
 }
@@ -90,10 +105,12 @@ static void remember_told(struct ending *e, pid_t pid) {
 }
 
 /* SIGTERM once for each orphan; new ones appear as their parents end. */
-static ptrdiff_t tell_orphans(struct supervisor *s) {
+static ptrdiff_t tell_orphans(struct supervisor *s, bool *ret_has_helpers) {
 	pid_t pids[ORPHANS_MAX];
-	ptrdiff_t n = find_orphans(pids);
+	ptrdiff_t n = find_orphans(s, pids, ret_has_helpers);
 
+	if (s->conf->orphans == ORPHANS_LEAVE)
+		return 0;
 	for (ptrdiff_t i = 0; i < n && s->conf->orphans == ORPHANS_TERM; i++) {
 		if (was_told(&s->ending, pids[i]))
 			continue;
@@ -104,16 +121,32 @@ static ptrdiff_t tell_orphans(struct supervisor *s) {
 	return n;
 }
 
+static void finish(struct supervisor *s) {
+	s->ending.step = END_NONE;
+	s->ending.at = USEC_INFINITY;
+	supervisor_event(s, LIFE_ALL_GONE);
+}
+
+/* No orphan is left. Helpers have SIGKILL already: a moment, so that no zombie is left to others.
+ */
+static void finish_helpers(struct supervisor *s, bool has_helpers) {
+	if (!has_helpers) {
+		finish(s);
+	} else if (s->ending.step != END_HELPERS) {
+		s->ending.step = END_HELPERS;
+		s->ending.at = usec_add(s->now, KILL_AGAIN);
+	}
+}
+
 void ending_collect(struct supervisor *s) {
+	bool has_helpers;
 	ptrdiff_t n;
 
 	hold_done(s);
-	if (s->act.hook_pid > 0)
-		spawn_kill(s->act.hook_pid);
-	n = s->conf->orphans == ORPHANS_LEAVE ? 0 : tell_orphans(s);
+	helpers_kill(&s->helpers);
+	n = tell_orphans(s, &has_helpers);
 	if (n == 0) {
-		s->ending.at = USEC_INFINITY;
-		supervisor_event(s, LIFE_ALL_GONE);
+		finish_helpers(s, has_helpers);
 		return;
 	}
 	if (n < 0)
@@ -132,6 +165,7 @@ void ending_collect(struct supervisor *s) {
 
 void ending_turn(struct supervisor *s) {
 	struct ending *e = &s->ending;
+	bool has_helpers;
 
 	/* Stopped while nothing was supervised: between a launcher's end and its daemon's pidfile.
 	 */
@@ -140,12 +174,8 @@ void ending_turn(struct supervisor *s) {
 		ending_child_gone(s, e->stop_signal);
 		return;
 	}
-	if ((e->step == END_ORPHANS || e->step == END_ORPHANS_KILL) && tell_orphans(s) == 0) {
-		e->step = END_NONE;
-		e->at = USEC_INFINITY;
-		supervisor_event(s, LIFE_ALL_GONE);
-		return;
-	}
+	if (e->step >= END_ORPHANS && tell_orphans(s, &has_helpers) == 0)
+		finish_helpers(s, has_helpers);
 	if (e->at > s->now)
 		return;
 	switch (e->step) {
@@ -168,9 +198,11 @@ void ending_turn(struct supervisor *s) {
 		break;
 	case END_ORPHANS_KILL:
 		log_warning("processes left behind outlive SIGKILL");
-		e->step = END_NONE;
-		e->at = USEC_INFINITY;
-		supervisor_event(s, LIFE_ALL_GONE);
+		finish(s);
+		break;
+	case END_HELPERS:
+		log_warning("a check or hook outlives SIGKILL");
+		finish(s);
 		break;
 	}
 }

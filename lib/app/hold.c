@@ -127,6 +127,7 @@ static bool begin_query(struct supervisor *s, enum unit_question question, usec_
 		log_debug("cannot ask systemd of this unit: %s", strerror(-r));
 		return false;
 	}
+	helpers_add(&s->helpers, h->query.pid);
 	h->question = question;
 	h->at = usec_add(s->now, most);
 	ev_io_init(&h->io, on_answer, h->query.fd, EV_READ);

@@ -4,6 +4,7 @@
 #include <ev.h>
 #include <signal.h>
 
+#include "app/helpers.h"
 #include "app/supervisor.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
@@ -70,7 +71,7 @@ struct act {
 };
 
 /* ending.c: how the end goes. */
-enum end_step { END_NONE, END_TERM, END_KILL, END_ORPHANS, END_ORPHANS_KILL };
+enum end_step { END_NONE, END_TERM, END_KILL, END_ORPHANS, END_ORPHANS_KILL, END_HELPERS };
 
 struct ending {
 	enum end_step step;
@@ -147,6 +148,7 @@ struct supervisor {
 	struct hold hold;
 	struct tty tty;
 	struct adopt adopt;
+	struct helpers helpers;
 	struct act act;
 	struct ending ending;
 

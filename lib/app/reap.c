@@ -51,8 +51,11 @@ static void on_reaped(void *context, const struct reaped *r) {
 		hear_last_words(s);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
-	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !probe_takes(s, r))
+	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !probe_takes(s, r) &&
+		 !helpers_have(&s->helpers, r->pid, s->now))
 		adopt_exited(s, r);
+	if (r->is_gone)
+		helpers_reaped(&s->helpers, r->pid, s->now);
 }
 
 void reap_turn(struct supervisor *s) {

@@ -30,28 +30,39 @@ int relay_open(struct supervisor *s) {
 	return notify_sock_open(&s->relay);
 }
 
-static bool may_send(struct supervisor *s, const struct notify_datagram *d,
-		     const struct notify_msg *m) {
-	if (d->pid == s->child.pid)
-		return true;
-	/* While a daemon forks away, nobody knows yet which of its processes is the main one. */
-	if (m->is_barrier_alone || s->access == NOTIFY_ACCESS_ALL ||
-	    (s->access == NOTIFY_ACCESS_MAIN && s->adopt.step >= ADOPT_LAUNCHER &&
-	     s->adopt.step <= ADOPT_WAIT)) {
-		int r = proc_is_descendant(d->pid);
-
-		/* A hidden /proc is no evidence against; a sender that is gone was not ours to
-		 * reap. */
-		return r > 0 || (r < 0 && r != -ESRCH);
-	}
-	if (!s->has_told_refused) {
-		s->has_told_refused = true;
+/* Said once: who sends without leave does so often. */
+static void refuse(struct supervisor *s, pid_t pid, bool is_helper) {
+	if (s->has_told_refused)
+		return;
+	s->has_told_refused = true;
+	if (is_helper)
+		log_warning("sd_notify message of pid %d refused: it belongs to a check or hook",
+			    pid);
+	else
 		log_warning("sd_notify message of pid %d refused: only the child (pid %d) may send "
 			    "(--notify-access=%s)",
-			    d->pid, s->child.pid,
-			    s->access == NOTIFY_ACCESS_NONE ? "none" : "main");
+			    pid, s->child.pid, s->access == NOTIFY_ACCESS_NONE ? "none" : "main");
+}
+
+static bool may_send(struct supervisor *s, const struct notify_datagram *d,
+		     const struct notify_msg *m) {
+	bool is_helper, is_open;
+	int r;
+
+	if (d->pid == s->child.pid)
+		return true;
+	is_helper = helpers_have(&s->helpers, d->pid, s->now);
+	/* While a daemon forks away, nobody knows yet which of its processes is the main one. */
+	is_open = m->is_barrier_alone || s->access == NOTIFY_ACCESS_ALL ||
+		  (s->access == NOTIFY_ACCESS_MAIN && s->adopt.step >= ADOPT_LAUNCHER &&
+		   s->adopt.step <= ADOPT_WAIT);
+	if (is_helper || !is_open) {
+		refuse(s, d->pid, is_helper);
+		return false;
 	}
-	return false;
+	/* A hidden /proc is no evidence against; a sender that is gone was not ours to reap. */
+	r = proc_is_descendant(d->pid);
+	return r > 0 || (r < 0 && r != -ESRCH);
 }
 
 /* Kept as systemd would read it: it takes backslashes out, and so do we. */

@@ -73,6 +73,7 @@ static bool start_hook(struct supervisor *s, const char *state) {
 		s->act.hook_pid = 0;
 		return false;
 	}
+	helpers_add(&s->helpers, s->act.hook_pid);
 	s->act.step = ACT_HOOK;
 	s->act.at = usec_add(s->now, s->conf->hook_timeout_usec);
 	return true;
