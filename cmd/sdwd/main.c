@@ -7,16 +7,22 @@
 
 #include "app/supervisor.h"
 #include "app/timeline.h"
+#include "base/whole_file.h"
 #include "conf/args.h"
 #include "conf/dump.h"
+#include "conf/file.h"
 #include "conf/show.h"
 #include "probe/probe.h"
 #include "sys/notifier.h"
 #include "sys/self.h"
 
 #define KINDS_MAX 32
-/* All that a wrong command line can say at once. */
-#define ERRORS_MAX 16384
+/* All that a wrong command line or file can say at once. */
+#define ERRORS_MAX 65536
+
+/* --config: what no file of options will ever need, and how long a pipe may take to its end. */
+#define CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
+#define CONFIG_PATIENCE (10 * USEC_PER_SEC)
 
 struct kinds {
 	const struct probe_kind *list[KINDS_MAX + 1];
@@ -43,6 +49,11 @@ static int complain(const char *errors) {
 		errors += length + (errors[length] == '\n');
 	}
 	return EXIT_SDWD;
+}
+
+static int complain_all(const struct text *errors) {
+	complain(errors->data);
+	return errors->is_cut ? complain("... and more errors than are shown here") : EXIT_SDWD;
 }
 
 /* What was printed must have arrived: a full disk is an error. */
@@ -82,7 +93,7 @@ static int run(struct conf *c, struct signals *signals, struct inherit *inherit,
 	if (r == 0)
 		r = supervisor_check(&setup, &t);
 	if (r < 0) {
-		r = complain(errors);
+		r = complain_all(&t);
 	} else if (c->do_check) {
 		show_values(c, &setup.env, setup.watchdog_usec, print_line, NULL);
 		puts("");
@@ -96,6 +107,30 @@ static int run(struct conf *c, struct signals *signals, struct inherit *inherit,
 	return r;
 }
 
+/* Reads the file that --config names, if it does, into @c. Its errors are told, and make @c faulty.
+ */
+static void read_config(int argc, char **argv, struct conf *c,
+			const struct probe_kind *const *kinds) {
+	char errors[ERRORS_MAX], reason[256], quoted[OPT_QUOTED_MAX];
+	struct text t = TEXT_OVER(errors), why = TEXT_OVER(reason);
+	const char *path = NULL;
+	char *data = NULL;
+	size_t length;
+	int r = args_find_config(argc, argv, kinds, &path);
+
+	if (r < 0)
+		text_add(&t, "out of memory");
+	else if (!path)
+		return;
+	else if (whole_file_read(path, CONFIG_SIZE_MAX, CONFIG_PATIENCE, &data, &length, &why) < 0)
+		text_addf(&t, "--config: %s: %s", opt_quoted(quoted, path), reason);
+	else
+		(void)conf_file_parse(c, path, data, length, kinds, &t);
+	free(data);
+	complain_all(&t);
+	c->is_faulty |= t.length > 0;
+}
+
 /* Returns an exit code; *@ret_status is set where the command ran: how it ended, as of waitpid(2).
  */
 static int with_conf(int argc, char **argv, struct conf *c, struct signals *signals,
@@ -105,6 +140,7 @@ static int with_conf(int argc, char **argv, struct conf *c, struct signals *sign
 	struct kinds kinds;
 
 	collect_kinds(&kinds);
+	read_config(argc, argv, c, kinds.list);
 	if (args_parse(c, argc, argv, kinds.list, &t) < 0)
 		return complain(errors);
 	if (c->do_help) {

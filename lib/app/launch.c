@@ -68,21 +68,6 @@ static int make_probes(struct supervisor *s, struct text *error) {
 	return 0;
 }
 
-static int check_hook(const struct conf *c, struct text *errors) {
-	struct spawn_command hook = {0};
-	char quoted[OPT_QUOTED_MAX];
-	int r = c->unhealthy_hook ? spawn_command_parse(&hook, c->unhealthy_hook) : 0;
-
-	spawn_command_done(&hook);
-	if (r == -EINVAL)
-		text_addf(errors,
-			  "--unhealthy-hook: %s is not a command: empty, or a quote is not closed",
-			  opt_quoted(quoted, c->unhealthy_hook));
-	else if (r < 0)
-		text_addf(errors, "--unhealthy-hook: %s", strerror(-r));
-	return r;
-}
-
 /* The number that the user gave to the pipe of a heartbeat, or -1. */
 static int settled_fd(const struct probe_conf *c) {
 	const struct heartbeat_settings *settings = c->settings;
@@ -92,9 +77,10 @@ static int settled_fd(const struct probe_conf *c) {
 
 int supervisor_check(const struct supervisor_setup *setup, struct text *errors) {
 	const struct conf *c = setup->conf;
-	int result = check_hook(c, errors);
+	int result = 0;
 
 	for (size_t i = 0; i < c->n_probes; i++) {
+		char name[32];
 		int fd = settled_fd(c->probes[i]);
 		bool is_free = fd < 0 || !inherit_has(setup->inherit, fd);
 
@@ -102,8 +88,11 @@ int supervisor_check(const struct supervisor_setup *setup, struct text *errors) 
 			is_free = settled_fd(c->probes[k]) != fd;
 		if (is_free)
 			continue;
-		text_addf(errors, "%s--heartbeat=%d: this fd is in use already",
-			  errors->length > 0 ? "\n" : "", fd);
+		if (errors->length > 0)
+			text_add(errors, "\n");
+		snprintf(name, sizeof(name), "heartbeat=%d", fd);
+		conf_add_place(errors, &c->probes[i]->origin, name);
+		text_add(errors, "this fd is in use already");
 		result = -EINVAL;
 	}
 	return result;

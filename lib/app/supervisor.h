@@ -30,8 +30,8 @@ enum {
 };
 
 /*
- * Checks what only the app can: the quoting of the hook, and that the settled numbers of heartbeats
- * are free. Errors are added as conf_resolve() adds them. Returns 0, -EINVAL or -ENOMEM.
+ * Checks what only the app can: that the settled numbers of heartbeats are free. Errors are added
+ * as conf_resolve() adds them. Returns 0, -EINVAL or -ENOMEM.
  */
 int supervisor_check(const struct supervisor_setup *setup, struct text *errors);
 

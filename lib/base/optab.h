@@ -31,7 +31,7 @@ enum {
 		1 << 0, /* --name or --name=VALUE; else a value follows after '=' or as next word */
 	OPT_REPEAT = 1 << 1,    /* each use adds to a list; else a second use is the last word */
 	OPT_OWN_ONLY = 1 << 2,  /* a probe option that is an error before the first probe */
-	OPT_ARGV_ONLY = 1 << 3, /* says what to do instead of running: not in a file */
+	OPT_ARGV_ONLY = 1 << 3, /* where to read, or what to do instead of running: not in a file */
 };
 
 struct opt {

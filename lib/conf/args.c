@@ -9,10 +9,6 @@
 
 static const struct origin argv_origin = {.kind = ORIGIN_ARGV};
 
-static void string_freep(char **string) {
-	free(*string);
-}
-
 static int refuse_short(const char *word, struct text *error) {
 	char letter[2] = {word[1], '\0'}, quoted[OPT_QUOTED_MAX];
 	const struct foreign_name *f = foreign_find(letter);
@@ -28,32 +24,47 @@ static int refuse_short(const char *word, struct text *error) {
 	return -EINVAL;
 }
 
-/*
- * Reads the option at @words[0], which begins with "--". Returns how many words it took, or a
- * negative errno.
- */
-static int take_option(struct conf *c, char **words, const struct probe_kind *const *kinds,
-		       struct text *error) {
-	cleanup(string_freep) char *name = strdup(words[0] + 2);
-	char *value;
-	int n_words = 1;
-	int r;
+/* An option as it stands in argv. */
+struct word_option {
+	char *name;        /* owned, without dashes */
+	const char *value; /* in argv; NULL: none */
+	int n_words;       /* that it is made of */
+};
 
-	if (!name) {
-		text_add(error, "out of memory");
+static void word_option_done(struct word_option *o) {
+	free(o->name);
+}
+
+/* Reads the option at @words[0], which begins with "--". Returns 0 or -ENOMEM. */
+static int read_option(struct word_option *o, char **words, const struct probe_kind *const *kinds) {
+	size_t length = strcspn(words[0] + 2, "=");
+
+	*o = (struct word_option){.name = strndup(words[0] + 2, length), .n_words = 1};
+	if (!o->name)
 		return -ENOMEM;
-	}
-	value = strchr(name, '=');
-	if (value) {
-		*value++ = '\0';
-	} else if (conf_argument(name, kinds) == CONF_REQUIRED && words[1] &&
+	if (words[0][2 + length] == '=') {
+		o->value = words[0] + 2 + length + 1;
+	} else if (conf_argument(o->name, kinds) == CONF_REQUIRED && words[1] &&
 		   strcmp(words[1], "--") != 0) {
 		/* "--" is far more often a forgotten value than a wanted one. */
-		value = words[1];
-		n_words = 2;
+		o->value = words[1];
+		o->n_words = 2;
 	}
-	r = conf_set(c, name, value, &argv_origin, kinds, error);
-	return r < 0 ? r : n_words;
+	return 0;
+}
+
+/* Sets the option at @words[0]. Returns how many words it took, or a negative errno. */
+static int take_option(struct conf *c, char **words, const struct probe_kind *const *kinds,
+		       struct text *error) {
+	cleanup(word_option_done) struct word_option o;
+	int r = read_option(&o, words, kinds);
+
+	if (r < 0) {
+		text_add(error, "out of memory");
+		return r;
+	}
+	r = conf_set(c, o.name, o.value, &argv_origin, kinds, error);
+	return r < 0 ? r : o.n_words;
 }
 
 int args_parse(struct conf *c, int argc, char **argv, const struct probe_kind *const *kinds,
@@ -88,8 +99,40 @@ int args_parse(struct conf *c, int argc, char **argv, const struct probe_kind *c
 	if (i >= argc || c->do_help || c->do_version)
 		return 0;
 
-	r = conf_set_command(c, argv + i);
+	r = conf_set_command(c, argv + i, &argv_origin);
 	if (r < 0)
 		text_add(error, "out of memory");
 	return r;
+}
+
+/* True where @word has something printed whatever else stands beside it. */
+static bool is_printed_instead(const char *word) {
+	static const char *const words[] = {"-h", "-V", "--help", "--version", "--dump-options"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
+}
+
+int args_find_config(int argc, char **argv, const struct probe_kind *const *kinds,
+		     const char **ret_path) {
+	const char *path = NULL;
+	int i = argc > 0 ? 1 : 0;
+
+	/* What is wrong with a word is for args_parse() to tell. */
+	while (i < argc && strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0') {
+		cleanup(word_option_done) struct word_option o = {0};
+		int r = read_option(&o, argv + i, kinds);
+
+		if (r < 0)
+			return r;
+		if (is_printed_instead(argv[i]))
+			break;
+		if (!path && strcmp(o.name, "config") == 0 && o.value && *o.value != '\0')
+			path = o.value;
+		i += o.n_words;
+	}
+	*ret_path = i < argc && is_printed_instead(argv[i]) ? NULL : path;
+	return 0;
 }

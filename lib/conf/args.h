@@ -12,3 +12,12 @@
  */
 int args_parse(struct conf *c, int argc, char **argv, const struct probe_kind *const *kinds,
 	       struct text *error);
+
+/*
+ * Finds the file that --config names among the options, wherever it stands there; the first one
+ * where there are several, which args_parse() refuses. *@ret_path points into @argv, or is NULL:
+ * none is named, or something is printed instead of running, for which none is needed. Returns 0 or
+ * -ENOMEM.
+ */
+int args_find_config(int argc, char **argv, const struct probe_kind *const *kinds,
+		     const char **ret_path);

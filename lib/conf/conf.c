@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "conf/probe_conf.h"
 
 void conf_init(struct conf *c) {
@@ -22,18 +23,15 @@ void conf_init(struct conf *c) {
 	(void)conf_set_fallbacks(service_options, c, NULL);
 }
 
-static void command_free(char **command) {
-	for (char **word = command; word && *word; word++)
-		free(*word);
-	free(command);
-}
-
 void conf_done(struct conf *c) {
 	for (const struct opt *o = service_options; o->name; o++)
 		if (o->parse == opt_parse_string)
 			free(*(char **)((char *)c + o->offset));
 	free(c->label);
-	command_free(c->command);
+	free(c->unhealthy_hook);
+	free(c->config);
+	free(c->file);
+	words_free(c->command);
 	for (size_t i = 0; i < c->n_probes; i++)
 		probe_conf_free(c->probes[i]);
 	free(c->probes);
@@ -44,9 +42,10 @@ void conf_done(struct conf *c) {
 
 void conf_begin_source(struct conf *c) {
 	c->current = NULL;
+	c->is_lost = false;
 }
 
-int conf_set_command(struct conf *c, char *const *command) {
+int conf_set_command(struct conf *c, char *const *command, const struct origin *origin) {
 	size_t n = 0;
 	char **copy;
 
@@ -56,14 +55,15 @@ int conf_set_command(struct conf *c, char *const *command) {
 	for (size_t i = 0; copy && i < n; i++) {
 		copy[i] = strdup(command[i]);
 		if (!copy[i]) {
-			command_free(copy);
+			words_free(copy);
 			copy = NULL;
 		}
 	}
 	if (!copy)
 		return -ENOMEM;
-	command_free(c->command);
+	words_free(c->command);
 	c->command = copy;
+	c->command_origin = *origin;
 	return 0;
 }
 

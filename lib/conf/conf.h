@@ -142,6 +142,7 @@ struct conf {
 	int oom_score_adjust; /* INT_MAX: off */
 	int log_level;
 	int log_target;
+	char *config; /* where the file is; read by main before argv is; NULL: none */
 
 	/* what to do instead of running */
 	bool do_check;
@@ -149,7 +150,14 @@ struct conf {
 	bool do_help;
 	bool do_version;
 
+	/* an error was told: only good for finding more */
+	bool is_faulty;
+	/* a line that was refused may have been a probe: to which one the options behind it belong
+	 * cannot be told before the next probe */
+	bool is_lost;
+
 	char **command; /* NULL-terminated, owned; NULL: none */
+	struct origin command_origin;
 
 	struct probe_conf **probes; /* owned */
 	size_t n_probes;
@@ -158,6 +166,7 @@ struct conf {
 	struct conf_givens defaults; /* probe options before the first probe of their source */
 	struct probe_conf *current;  /* the probe that the next probe option belongs to; NULL: none
 					yet in this source */
+	char *file;                  /* the file's name as it is shown, for origins; owned */
 };
 
 /* The tables, name NULL at the end (options.c). */
@@ -193,7 +202,7 @@ int conf_set(struct conf *c, const char *name, const char *value, const struct o
 	     const struct probe_kind *const *kinds, struct text *error);
 
 /* Copies the command (NULL-terminated), in place of one that is there. Returns 0 or -ENOMEM. */
-int conf_set_command(struct conf *c, char *const *command);
+int conf_set_command(struct conf *c, char *const *command, const struct origin *origin);
 
 /* The option of that name that a probe of @kind knows, generic or its own, or NULL. */
 const struct opt *conf_probe_option(const struct probe_kind *kind, const char *name);
@@ -229,6 +238,8 @@ struct conf_env {
  * Completes what was not given (names, durations from W, on_unhealthy, ready, label) and checks
  * what only the whole can tell. Called once, after all options. @ret_w gets W. Every error is a
  * line of its own in @errors, without "sdwd: " in front; '\n' stands between them, not behind the
- * last. Returns 0, -EINVAL, or -ENOMEM.
+ * last. Where @c is faulty already it is an error in any case, and what may only follow from the
+ * earlier one (no command, a default that no probe knows) is not told. Returns 0, -EINVAL, or
+ * -ENOMEM.
  */
 int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, struct text *errors);

@@ -91,6 +91,7 @@ void dump_help(const struct probe_kind *const *kinds, conf_line_t *on_line, void
 
 	lines_init(&l, on_line, context);
 	help_line(&l, "Usage: sdwd [OPTION...] [--] COMMAND [ARGUMENT...]");
+	help_line(&l, "       sdwd --config=FILE [OPTION...] [[--] COMMAND [ARGUMENT...]]");
 	help_line(&l, "       sdwd --check [OPTION...] [--] COMMAND [ARGUMENT...]");
 	help_line(&l, "");
 	help_line(&l,
@@ -119,6 +120,6 @@ void dump_help(const struct probe_kind *const *kinds, conf_line_t *on_line, void
 	help_line(&l, "");
 	help_line(&l, "W is systemd's watchdog time, else --watchdog-sec. DURATION is as in");
 	help_line(&l, "systemd.time(7): 500ms, 10s, 1min 30s; a bare number is seconds.");
-	help_line(&l, "See sdwd(1) and sdwd-probes(7).");
+	help_line(&l, "See sdwd(1), sdwd-probes(7) and sdwd.conf(5).");
 	lines_done(&l);
 }

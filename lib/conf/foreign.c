@@ -55,8 +55,8 @@ const struct foreign_name foreign_names[] = {
 	{"httpchk", "use --http"},
 	{"port", "use --http=http://127.0.0.1:PORT/"},
 	{"socket", "use --http with --http-unix"},
-	{"cmd", "the program to run comes after all options"},
-	{"command", "the program to run comes after all options"},
+	{"cmd", "the program to run comes after all options, or as 'command' in a file"},
+	{"command", "the program to run comes after all options, or as 'command' in a file"},
 	{"health-cmd", "use --http, --heartbeat or --notify"},
 	{"healthcheck", "use --http, --heartbeat or --notify"},
 	{"pid-file", "use --pidfile"},
@@ -68,6 +68,10 @@ const struct foreign_name foreign_names[] = {
 	{"status", "use --http-status"},
 	{"expected-status", "use --http-status"},
 	{"body", "use --http-body"},
+	/* where it is said */
+	{"conf", "use --config"},
+	{"config-file", "use --config"},
+	{"configuration", "use --config"},
 	/* what follows */
 	{"on-failure", "use --on-unhealthy"},
 	{"health-on-failure", "use --on-unhealthy"},
@@ -110,6 +114,7 @@ const struct foreign_name foreign_names[] = {
 	{"r", "use --signal-map"},
 	{"c", "signals go to the child alone unless --signal-group is given"},
 	{"k", "use --kill-timeout"},
+	{"f", "use --config"},
 	{"v", "use --log-level=debug"},
 	{"q", "use --log-level=err"},
 	{NULL, NULL},
@@ -189,6 +194,8 @@ void foreign_refuse(const char *name, const struct origin *origin,
 		compare(&n, (*kind)->name);
 		compare_table(&n, (*kind)->options);
 	}
+	if (is_file)
+		compare(&n, "command");
 	text_clean(clean, sizeof(clean), name, strlen(name));
 	if (is_file)
 		text_addf(error, "%s:%u: ", origin->file, origin->line);

@@ -116,7 +116,7 @@ static void check_probes(struct conf *c, struct text *errors) {
 	for (size_t i = 0; i < c->defaults.n_items; i++) {
 		const struct conf_given *d = &c->defaults.items[i];
 
-		if (!d->is_used)
+		if (!d->is_used && !c->is_faulty)
 			add_error(errors, &d->origin, d->name, d->value,
 				  "is for no probe here: none of them knows this option");
 	}
@@ -171,7 +171,7 @@ static void check_require(const struct conf *c, struct text *errors) {
 	int n = count_required(c);
 	char reason[96];
 
-	if (c->require <= n)
+	if (c->require <= n || c->is_faulty)
 		return;
 	snprintf(reason, sizeof(reason), "is more than the %d probe%s that %s not optional", n,
 		 n == 1 ? "" : "s", n == 1 ? "is" : "are");
@@ -207,9 +207,9 @@ int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, stru
 	bool is_asked = c->do_check && c->watchdog_usec > 0 && !env->has_notify_socket;
 	int r;
 
-	if (!c->command || !c->command[0])
+	if ((!c->command || !c->command[0]) && !c->is_faulty)
 		text_add(next_error(errors), "no command given");
-	else if (c->command[0][0] == '\0')
+	else if (c->command && c->command[0] && c->command[0][0] == '\0')
 		text_add(next_error(errors), "the command '' is empty");
 	for (size_t i = 0; i < c->n_probes; i++)
 		complete_probe(c->probes[i], w);
@@ -238,7 +238,7 @@ int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, stru
 		if (!c->label)
 			goto no_memory;
 	}
-	if (errors->length > before)
+	if (errors->length > before || c->is_faulty)
 		return -EINVAL;
 	*ret_w = w;
 	return 0;

@@ -77,18 +77,22 @@ static int set_default(struct probe_conf *p, struct conf_given *d, struct text *
 	return set_probe_field(p, o, d->value, &d->origin, true, error);
 }
 
+/* Says what is wrong with a value, whatever probe it will be for. */
+static int check_value(const struct probe_kind *knower, const struct opt *o, const char *value,
+		       const struct origin *origin, struct text *error) {
+	cleanup(probe_conf_freep) struct probe_conf *scratch = probe_conf_new(knower);
+
+	return scratch ? set_probe_field(scratch, o, value, origin, true, error) : no_memory(error);
+}
+
 static int add_default(struct conf *c, const struct probe_kind *knower, const char *name,
 		       const char *value, const struct origin *origin, struct text *error) {
-	cleanup(probe_conf_freep) struct probe_conf *scratch = probe_conf_new(knower);
 	const struct opt *o = conf_probe_option(knower, name);
 	int r;
 
-	if (!scratch)
-		return no_memory(error);
 	if (o->flags & OPT_OWN_ONLY)
 		return refuse(error, origin, name, value, "belongs after the probe that it is for");
-	/* A wrong value is told here, with or without a probe that follows. */
-	r = set_probe_field(scratch, o, value, origin, true, error);
+	r = check_value(knower, o, value, origin, error);
 	if (r < 0)
 		return r;
 	r = givens_add(&c->defaults, o, o->name, value, origin, true);
@@ -111,6 +115,8 @@ static int set_probe_option(struct conf *c, const struct probe_kind *knower, con
 	char reason[200];
 	struct text t = TEXT_OVER(reason);
 
+	if (c->is_lost)
+		return check_value(knower, conf_probe_option(knower, name), value, origin, error);
 	if (!c->current)
 		return add_default(c, knower, name, value, origin, error);
 	o = conf_probe_option(c->current->kind, name);
@@ -161,12 +167,13 @@ static int add_probe(struct conf *c, const struct probe_kind *kind, const char *
 		return no_memory(error);
 	c->probes = probes;
 	c->probes[c->n_probes++] = c->current = p;
+	c->is_lost = false;
 	p = NULL;
 	return 0;
 }
 
-int conf_set(struct conf *c, const char *name, const char *value, const struct origin *origin,
-	     const struct probe_kind *const *kinds, struct text *error) {
+static int set(struct conf *c, const char *name, const char *value, const struct origin *origin,
+	       const struct probe_kind *const *kinds, struct text *error) {
 	const struct opt *o = opt_find(service_options, name);
 	const struct probe_kind *kind;
 
@@ -185,4 +192,15 @@ int conf_set(struct conf *c, const char *name, const char *value, const struct o
 		return refuse(error, origin, name, value, "no kind of probe here knows it");
 	foreign_refuse(name, origin, kinds, error);
 	return -EINVAL;
+}
+
+int conf_set(struct conf *c, const char *name, const char *value, const struct origin *origin,
+	     const struct probe_kind *const *kinds, struct text *error) {
+	int r = set(c, name, value, origin, kinds, error);
+
+	if (r < 0) {
+		c->is_faulty = true;
+		c->is_lost |= !opt_find(service_options, name) && !conf_find_knower(name, kinds);
+	}
+	return r;
 }

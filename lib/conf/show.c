@@ -72,7 +72,7 @@ static bool add_field(struct lines *l, const struct opt *o, const void *field) {
 			return false;
 		lines_addf(l, "%d", number);
 	} else if (o->parse == opt_parse_string || o->parse == value_parse_label ||
-		   o->parse == value_parse_name) {
+		   o->parse == value_parse_name || o->parse == value_parse_command) {
 		const char *string = *(char *const *)field;
 
 		if (!string)
@@ -115,6 +115,22 @@ static void show_given(struct lines *l, const struct conf_given *g, const void *
 	add_origin(l, &g->origin);
 	if (g->is_default)
 		lines_addf(l, " before the first probe");
+	lines_end(l);
+}
+
+/* The words as a file would have them, and a shell. */
+static void show_command(struct lines *l, const struct conf *c) {
+	begin(l, "command");
+	for (char *const *word = c->command; *word; word++) {
+		bool is_plain = **word != '\0' && !strpbrk(*word, " \t'\"\\|&;<>()$`*?[#~=%!{}");
+		const char *rest = *word;
+
+		lines_addf(l, "%s%s", word == c->command ? "" : " ", is_plain ? "" : "'");
+		for (; !is_plain && strchr(rest, '\''); rest = strchr(rest, '\'') + 1)
+			lines_addf(l, "%.*s'\\''", (int)strcspn(rest, "'"), rest);
+		lines_addf(l, "%s%s", rest, is_plain ? "" : "'");
+	}
+	add_origin(l, &c->command_origin);
 	lines_end(l);
 }
 
@@ -182,6 +198,7 @@ void show_values(const struct conf *c, const struct conf_env *env, usec_t w, con
 	lines_init(&l, on_line, context);
 	lines_addf(&l, "service:");
 	lines_end(&l);
+	show_command(&l, c);
 	for (const struct opt *o = service_options; o->name; o++) {
 		if (o->flags & OPT_ARGV_ONLY)
 			continue;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "conf/conf.h"
 
 #define NAME_MAX_LENGTH 64
@@ -211,5 +212,29 @@ int value_parse_name(const struct opt *o, const char *value, void *field, struct
 		return refuse(error, value, "is longer than 64 bytes");
 	if (strcmp(value, "process") == 0)
 		return refuse(error, value, "is the name of the look at the process itself");
+	return opt_parse_string(o, value, field, error);
+}
+
+int value_parse_command(const struct opt *o, const char *value, void *field, struct text *error) {
+	bool needs_shell = false, is_empty = false;
+	char **words;
+	int r;
+
+	r = words_split(value, &words, &needs_shell);
+	if (r == -ENOMEM)
+		return r;
+	if (r == 0) {
+		is_empty = !needs_shell && (!words[0] || words[0][0] == '\0');
+		words_free(words);
+	}
+	/* The shell will find the rest that may be wrong. */
+	if (*value != '\0' && (r < 0 || is_empty))
+		return refuse(error, value, "is not a command: empty, or a quote is not closed");
+	return opt_parse_string(o, value, field, error);
+}
+
+int value_parse_once(const struct opt *o, const char *value, void *field, struct text *error) {
+	if (*(char *const *)field)
+		return refuse(error, value, "can be given only once");
 	return opt_parse_string(o, value, field, error);
 }

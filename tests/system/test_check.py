@@ -57,10 +57,10 @@ def test_every_option_is_shown_with_its_origin(check, sdwd, sdwd_path):
     rows = subprocess.run([sdwd_path, "--dump-options"], check=True, capture_output=True, text=True).stdout
     lines = check(HTTP, "--fall=5", "--kill-signal=INT", "--heartbeat")
     shown = {re.match(r"  (\S+) += ", line)[1] for line in lines if re.match(r"  \S+ += ", line)}
-    only_printed = {"help", "version", "check", "dump-options"}
+    no_settings = {"help", "version", "check", "dump-options", "config"}
     absent = {"notify", "pidfile", "forking"}
     expected = {name for name, _, _, scope, _ in (row.split("\t") for row in rows.splitlines())
-                if scope in ("service", "probe", "http", "heartbeat")} - only_printed - absent - {"heartbeat"}
+                if scope in ("service", "probe", "http", "heartbeat")} - no_settings - absent - {"heartbeat"}
     assert expected <= shown
     assert value_of(lines, "fall", "http") == ("5", "command line")
     assert value_of(lines, "kill-signal") == ("SIGINT", "command line")

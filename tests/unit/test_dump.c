@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/dump.h"
 
+#include "base/words.h"
 #include "conf/show.h"
 #include "fake_kinds.h"
 
@@ -105,6 +106,29 @@ static void values_show_their_origin(void **state) {
 	free(page);
 }
 
+static void the_command_is_shown_as_a_file_would_have_it(void **state) {
+	static const char command[] = "/bin/c -x 'a b' '' 'it'\\''s' '\"' 'x|y' '\\' ''\\''' "
+				      "\xc3\xa4,e:f@g";
+	const struct origin origin = {.kind = ORIGIN_FILE, .line = 9, .file = "/etc/x.conf"};
+	struct page *page = calloc(1, sizeof(*page));
+	struct text error = TEXT_OVER(error_text);
+	char expected[200], **words;
+	struct conf c;
+	usec_t w;
+
+	conf_init(&c);
+	assert_int_equal(words_split(command, &words, NULL), 0);
+	assert_string_equal(words[8], "'");
+	assert_int_equal(conf_set_command(&c, words, &origin), 0);
+	words_free(words);
+	assert_int_equal(conf_resolve(&c, &alone, &w, &error), 0);
+	show_values(&c, &alone, w, add_line, page);
+	snprintf(expected, sizeof(expected), "  command           = %s (/etc/x.conf:9)", command);
+	assert_string_equal(page->lines[1], expected);
+	conf_done(&c);
+	free(page);
+}
+
 static void watchdog_of_systemd_is_shown_as_such(void **state) {
 	struct page *page = calloc(1, sizeof(*page));
 	struct conf c;
@@ -184,6 +208,7 @@ static void no_option_stands_twice(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_show_their_origin),
+		cmocka_unit_test(the_command_is_shown_as_a_file_would_have_it),
 		cmocka_unit_test(watchdog_of_systemd_is_shown_as_such),
 		cmocka_unit_test(every_option_is_dumped_and_helped),
 		cmocka_unit_test(no_option_stands_twice),

@@ -244,15 +244,22 @@ static void file_errors_name_the_line(void **state) {
 		{"name", "x", "/etc/x.conf:7: name: 'x': belongs after the probe that it is for"},
 		{"help", "yes", "/etc/x.conf:7: help: only on the command line"},
 		{"check", NULL, "/etc/x.conf:7: check: only on the command line"},
+		{"config", "/y", "/etc/x.conf:7: config: only on the command line"},
+		{"comand", "x", "/etc/x.conf:7: unknown option 'comand'; did you mean 'command'?"},
+		{"unhealthy-hook", "a 'b",
+		 "/etc/x.conf:7: unhealthy-hook: 'a 'b' is not a command: empty, or a quote is not "
+		 "closed"},
 	};
-	struct conf c;
 
-	conf_init(&c);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct conf c;
+
+		conf_init(&c);
 		assert_int_equal(from_file(&c, 7, wrong[i].name, wrong[i].value), -EINVAL);
 		assert_string_equal(error_text, wrong[i].error);
+		assert_true(c.is_faulty);
+		conf_done(&c);
 	}
-	conf_done(&c);
 }
 
 static void argv_comes_after_the_file(void **state) {
@@ -305,10 +312,11 @@ static void argv_comes_after_the_file(void **state) {
 static void a_command_replaces_the_files(void **state) {
 	char one[] = "one", two[] = "two";
 	char *const file_command[] = {one, two, NULL};
+	const struct origin origin = {.kind = ORIGIN_FILE, .line = 2, .file = "/etc/x.conf"};
 	struct conf c;
 
 	conf_init(&c);
-	assert_int_equal(conf_set_command(&c, file_command), 0);
+	assert_int_equal(conf_set_command(&c, file_command, &origin), 0);
 	assert_int_equal(from_argv(&c, (const char *const[]){"--setsid", NULL}), 0);
 	assert_string_equal(c.command[1], "two");
 	assert_int_equal(from_argv(&c, (const char *const[]){"three", NULL}), 0);
