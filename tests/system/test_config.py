@@ -327,10 +327,13 @@ def test_a_service_of_it_is_pinged_and_found_hung(sdwd, manager, config, tmp_pat
 
 def test_the_examples_are_right(run, config):
     examples = {path.name: path.read_text(encoding="utf-8") for path in (TOP / "units" / "examples").glob("*.conf")}
-    blocks = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", (TOP / "man" / "sdwd.conf.5").read_text(encoding="utf-8"),
-                        re.DOTALL | re.MULTILINE)
-    examples |= {f"sdwd.conf.5-{i}": block.replace(r"\e", "\\") for i, block in enumerate(blocks)}
-    assert len(blocks) == 3
+    page = (TOP / "man" / "sdwd.conf.5").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page, re.DOTALL | re.MULTILINE)
+    files = [block.replace(r"\e", "\\") for block in blocks if re.search(r"^command ", block, re.MULTILINE)]
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    files += re.findall(r"^(    # /etc/sdwd/\S+\.conf\n(?:    .*\n)+)", readme, re.MULTILINE)
+    assert len(files) == 4 and len(examples) >= 1
+    examples |= {f"doc-{i}": text for i, text in enumerate(files)}
     for name, text in examples.items():
         ended = run("--check", "--watchdog-sec=30s", f"--config={config(text, name)}")
         assert ended.returncode == 0 and ended.stderr == b"", (name, ended)
