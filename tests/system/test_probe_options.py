@@ -47,21 +47,6 @@ def test_interval(sdwd, serve, interval, lowest, highest):
     assert lowest < median(gaps) < highest, gaps
 
 
-def test_looks_do_not_overlap_and_do_not_catch_up(sdwd, serve):
-    server = serve("ok", "ok", "silent", "ok", "ok", "ok", "ok")
-    sdwd(f"--http={server.url()}", "--interval=200ms", "--fast-interval=200ms", "--timeout=1100ms")
-    gaps = server.gaps(2, 6)
-    # One hangs over five times its interval: the next begins when it is over, and no other follows at once.
-    assert gaps[0] > 1, gaps
-    assert min(gaps[1:]) > 0.1 and median(gaps[1:]) > 0.15, gaps
-
-
-def test_the_default_timeout_is_most_of_the_interval(sdwd, serve):
-    server = serve(then="silent")
-    run = sdwd(f"--http={server.url()}", "--interval=500ms", *SEEN)
-    run.wait_stderr("fail (read-timeout): no response within 400ms")
-
-
 @pytest.mark.option("fast-interval")
 def test_fast_interval_while_failing_below_fall(sdwd, serve):
     server = serve("ok", "ok", BAD, BAD, BAD, "ok", "ok")
