@@ -39,7 +39,7 @@ def silent(run, child):
 
 
 @pytest.mark.option("on-unhealthy")
-def test_withhold_pings_only_while_healthy(beating, manager, child):
+def test_F18_withhold_pings_only_while_healthy(beating, manager, child):
     run = beating("--on-unhealthy=withhold", watchdog=1)
     manager.wait_ping()
     silent(run, child)
@@ -52,7 +52,7 @@ def test_withhold_pings_only_while_healthy(beating, manager, child):
 
 
 @pytest.mark.option("on-unhealthy")
-def test_trigger_is_one_datagram_and_the_last_word(beating, manager, child):
+def test_F18_trigger_is_one_datagram_and_the_last_word(beating, manager, child):
     beating("--on-unhealthy=trigger", watchdog=1)
     child("stop()")
     trigger = manager.wait_for("WATCHDOG=trigger")
@@ -110,7 +110,7 @@ def test_a_stop_takes_back_a_trigger_that_systemd_did_not_read_yet(beating, mana
 
 
 @pytest.mark.option("on-unhealthy")
-def test_kill_ends_the_child_and_says_why(beating, manager, child):
+def test_F18_kill_ends_the_child_and_says_why(beating, manager, child):
     run = beating("--on-unhealthy=kill", watchdog=1)
     child("signal.signal(signal.SIGTERM, lambda *_: os._exit(0))")
     child("stop()")
@@ -131,7 +131,7 @@ def test_kill_is_latched(beating, manager, child):
 
 
 @pytest.mark.option("on-unhealthy")
-def test_warn_goes_on_pinging(beating, manager, child):
+def test_F18_warn_goes_on_pinging(beating, manager, child):
     run = beating("--on-unhealthy=warn", watchdog=1)
     silent(run, child)
     manager.wait_ping(count=4)
@@ -165,7 +165,7 @@ def test_the_default_with_a_watchdog_is_withhold(beating, manager, child):
     {"WATCHDOG_USEC": 0},
     {"WATCHDOG_USEC": 1000000, "WATCHDOG_PID": 1},
 ], ids=["unset", "infinity", "zero", "another's"])
-def test_the_default_without_a_watchdog_is_warn(beating, manager, child, env):
+def test_G12_the_default_without_a_watchdog_is_warn(beating, manager, child, env):
     run = beating(env=env)
     lines = [line for line in run.stderr().splitlines() if "--on-unhealthy=kill" in line]
     assert len(lines) == 1, "told once at the start"
@@ -176,7 +176,7 @@ def test_the_default_without_a_watchdog_is_warn(beating, manager, child, env):
 
 @pytest.mark.option("on-unhealthy")
 @pytest.mark.parametrize("options", [(), ("--on-unhealthy=withhold",), ("--on-unhealthy=trigger",)])
-def test_without_a_manager_it_is_kill(beating, child, options):
+def test_G12_without_a_manager_it_is_kill(beating, child, options):
     run = beating(*options, notify=False)
     silent(run, child)
     assert run.wait() == 124

@@ -68,7 +68,7 @@ def test_a_number_in_use_is_an_error(sdwd):
         os.close(w)
 
 
-def test_the_childs_end_is_non_blocking(sdwd, manager, child):
+def test_E10_the_childs_end_is_non_blocking(sdwd, manager, child):
     run = sdwd("--heartbeat", command=child.command)
     assert child("os.get_blocking(3)") is False
     run.signal(signal.SIGSTOP)
@@ -85,7 +85,7 @@ def test_the_childs_end_is_non_blocking(sdwd, manager, child):
 
 
 @pytest.mark.parametrize("data", [b"x", b"\n", b"\0", b"\xff", b"beat", b"READY=1\n", b"WATCHDOG=1\n", b"ERRNO=5\n", b"RE\n"])
-def test_any_byte_is_a_beat(sdwd, manager, child, data):
+def test_E7_any_byte_is_a_beat(sdwd, manager, child, data):
     sdwd("--heartbeat", command=child.command)
     child(f"beat({data!r})")
     manager.wait_ready()
@@ -180,9 +180,13 @@ def test_a_shell_script_can_speak(sdwd, manager):
     manager.wait_for("STATUS=step 3")
 
 
-def test_a_line_without_end_is_only_beats(sdwd, manager, child):
+def test_E7_a_line_without_end_is_only_beats(sdwd, manager, child):
     sdwd("--heartbeat", command=child.command)
-    child("for i in range(20): beat(b'STATUS=' + b'x' * 1000)")
+    child("""def endless():
+        for i in range(80):
+            try: beat(b'STATUS=' + b'x' * 1000)
+            except BlockingIOError: time.sleep(0.01)""")
+    child("endless()")
     manager.wait_ready()
     child("beat(b'\\nSTATUS=sane\\n')")
     manager.wait_for("STATUS=sane")
@@ -191,7 +195,7 @@ def test_a_line_without_end_is_only_beats(sdwd, manager, child):
 # The end of the pipe ----------------------------------------------------------------------------------------------
 
 
-def test_closed_is_unhealthy_one_second_later(sdwd, manager, child):
+def test_E5_closed_is_unhealthy_one_second_later(sdwd, manager, child):
     run = sdwd("--heartbeat", "--silence=1h", "--on-unhealthy=warn", command=child.command)
     child("beat()")
     manager.wait_ready()
@@ -278,14 +282,14 @@ def test_pings_are_never_closer_than_a_tenth_of_the_watchdog(sdwd, manager, chil
     assert min(gaps) > 0.15 and sum(gaps) / len(gaps) > 0.19, gaps
 
 
-def test_pings_come_at_least_every_half_watchdog_where_evidence_lasts(sdwd, manager, child):
-    sdwd("--heartbeat", "--silence=1h", command=child.command, watchdog=1)
+def test_H4_pings_come_at_least_every_half_watchdog_where_evidence_lasts(sdwd, manager, child):
+    sdwd("--heartbeat", "--silence=1h", command=child.command, watchdog=2)
     child("beat()")
     manager.wait_ready()
-    manager.wait_ping(count=5)
+    manager.wait_ping(count=3)
     signs = [manager.ready_at] + [d.at for d in manager.pings()]
-    assert max(b - a for a, b in zip(signs, signs[1:])) < 0.9
-    assert len(signs) <= (signs[-1] - signs[0]) / 0.5 + 1.5, "and not more often than is needed"
+    assert max(b - a for a, b in zip(signs, signs[1:])) < 1.5
+    assert len(signs) <= (signs[-1] - signs[0]) / 1 + 1.5, "and not more often than is needed"
 
 
 def test_no_ping_without_a_beat(sdwd, manager, child):

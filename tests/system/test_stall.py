@@ -35,7 +35,7 @@ def beating(sdwd, manager, child):
 # sdwd -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_healthy_child_survives_and_a_ping_comes_first(beating, manager):
+def test_E3_a_healthy_child_survives_and_a_ping_comes_first(beating, manager):
     run = beating("--silence=500ms", "--on-unhealthy=kill", watchdog=1.5)
     manager.wait_ping()
     continued = stop_for(run, 1.3)

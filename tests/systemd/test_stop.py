@@ -82,7 +82,7 @@ def test_an_exit_with_a_slow_orphan_is_no_watchdog_kill(systemd, sdwd_path, tmp_
     assert_no_watchdog(systemd, units["term"])
 
 
-def test_the_end_is_the_same_with_and_without(systemd, sdwd_path, tmp_path):
+def test_G16_the_end_is_the_same_with_and_without(systemd, sdwd_path, tmp_path):
     """ExecMainCode= 1: exited, 2: killed. Restart= and SuccessExitStatus= go by these."""
     fates = ["0", "1", "3", "143", "TERM", "KILL", "SEGV", "HUP"]
     wanted = {"0": "success", "TERM": "success", "HUP": "success", "KILL": "signal", "SEGV": "signal"}
@@ -121,7 +121,7 @@ def test_its_own_exit_codes_can_forbid_a_restart(systemd, sdwd_path, tmp_path):
 
 
 @pytest.mark.option("on-unhealthy")
-def test_restart_on_failure_follows_each_action(systemd, sdwd_path, tmp_path):
+def test_F18_restart_on_failure_follows_each_action(systemd, sdwd_path, tmp_path):
     child = wrapped.script(tmp_path, "hung", HUNG)
     said = {"withhold": (f"Watchdog timeout (limit {W}s)!", "watchdog"),
             "trigger": ("Watchdog request (last status: unhealthy: heartbeat: ", "watchdog"),

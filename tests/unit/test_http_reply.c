@@ -46,7 +46,7 @@ static void end(const struct vector *v, struct http_reply *r) {
 		(void)http_reply_end(r);
 }
 
-static void test_vectors_whole(void **state) {
+static void test_H1_vectors_whole(void **state) {
 	struct http_reply r;
 
 	for (const struct vector *v = vectors; v < vectors + ARRAY_SIZE(vectors); v++) {
@@ -297,7 +297,7 @@ static void test_init_forgets(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors_whole),
+		cmocka_unit_test(test_H1_vectors_whole),
 		cmocka_unit_test(test_vectors_byte_by_byte),
 		cmocka_unit_test(test_vectors_at_every_split),
 		cmocka_unit_test(test_a18_body_one_over_the_cap),

@@ -50,7 +50,7 @@ static void test_a_new_length_counts_from_the_beat_that_brings_it(void **state) 
 	assert_int_equal(lease_end(&m.probes[0].health.lease), 15 * SEC);
 }
 
-static void test_after_a_stop_nothing_is_due_or_judged(void **state) {
+static void test_F8_after_a_stop_nothing_is_due_or_judged(void **state) {
 	struct monitor_probe_conf confs[2] = {push_conf, pull_conf};
 	struct monitor m;
 
@@ -187,7 +187,7 @@ int main(void) {
 		cmocka_unit_test(test_a_trigger_of_nobody_is_for_good),
 		cmocka_unit_test(test_two_triggers_end_with_both),
 		cmocka_unit_test(test_a_new_length_counts_from_the_beat_that_brings_it),
-		cmocka_unit_test(test_after_a_stop_nothing_is_due_or_judged),
+		cmocka_unit_test(test_F8_after_a_stop_nothing_is_due_or_judged),
 		cmocka_unit_test(test_latched_is_unhealthy_for_good_and_looks_go_on),
 		cmocka_unit_test(test_a_stall_asks_for_a_ping_if_it_was_healthy_then),
 		cmocka_unit_test(test_a_stall_is_taken_out_of_time),

@@ -58,7 +58,7 @@ static void check_runs(uint64_t first_seed, size_t runs, unsigned with, bool is_
 	check_scaled_runs(first_seed, runs, with, is_undisturbed, 1, 1);
 }
 
-static void test_all_properties_hold_while_sdwd_runs(void **state) {
+static void test_H3_all_properties_hold_while_sdwd_runs(void **state) {
 	check_runs(1, drive_runs(RUNS / 2, 1000), DRIVE_STOPPED | DRIVE_ENDS, true);
 }
 
@@ -235,7 +235,7 @@ static void test_each_property_can_fail(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_properties_hold_while_sdwd_runs),
+		cmocka_unit_test(test_H3_all_properties_hold_while_sdwd_runs),
 		cmocka_unit_test(test_nothing_is_pinged_wrongly_through_stalls_and_refusals),
 		cmocka_unit_test(test_all_properties_hold_where_w_is_tiny_or_huge),
 		cmocka_unit_test(test_a_starved_sdwd_gives_up_on_a_dead_child),

@@ -47,7 +47,7 @@ static bool is_same(uint64_t seed) {
 	return false;
 }
 
-static void test_monitor_does_what_the_model_says(void **state) {
+static void test_H2_monitor_does_what_the_model_says(void **state) {
 	const char *text = getenv("SDWD_TEST_SEED");
 	size_t runs = drive_runs(RUNS, 1000), n_events[REF_KINDS] = {0}, failures = 0;
 
@@ -71,7 +71,7 @@ static void test_monitor_does_what_the_model_says(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_monitor_does_what_the_model_says),
+		cmocka_unit_test(test_H2_monitor_does_what_the_model_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

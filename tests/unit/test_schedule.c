@@ -130,7 +130,7 @@ static void test_the_phase_lies_within_the_interval_and_never_is_zero(void **sta
 	assert_int_equal(schedule_phase("a", "b", 0), 0);
 }
 
-static void test_the_phase_spreads_instances_and_probes_evenly(void **state) {
+static void test_F25_the_phase_spreads_instances_and_probes_evenly(void **state) {
 	unsigned counts[10] = {0};
 	char label[16];
 
@@ -160,7 +160,7 @@ int main(void) {
 		cmocka_unit_test(test_stopped_means_no_further_look),
 		cmocka_unit_test(test_an_endless_timeout_has_no_deadline),
 		cmocka_unit_test(test_the_phase_lies_within_the_interval_and_never_is_zero),
-		cmocka_unit_test(test_the_phase_spreads_instances_and_probes_evenly),
+		cmocka_unit_test(test_F25_the_phase_spreads_instances_and_probes_evenly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
