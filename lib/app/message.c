@@ -94,6 +94,13 @@ void message_start(struct supervisor *s) {
 		log_notice("watching the process only: a hang will not be seen (see --http, "
 			   "--heartbeat, "
 			   "--notify in sdwd-probes(7))");
+	for (size_t i = 0; i < s->n_slots; i++) {
+		const struct probe_conf *c = s->slots[i].probe->conf;
+		const char *note = c->kind->note ? c->kind->note(c->settings) : NULL;
+
+		if (note)
+			log_notice("%s: %s", c->name, note);
+	}
 	if (notifier_is_open(&s->notifier) && !s->has_watchdog && s->mode == ON_UNHEALTHY_WARN)
 		log_notice("no WatchdogSec= in this unit: an unhealthy service is only reported; "
 			   "--on-unhealthy=kill would end it");

@@ -134,7 +134,10 @@ static void warn_probe(const struct printer *p, const struct conf *c,
 	usec_t lease = lease_of(probe, w);
 	char l[USEC_STR_MAX], watchdog[USEC_STR_MAX];
 	bool withholds = c->on_unhealthy == ON_UNHEALTHY_WITHHOLD;
+	const char *note = probe->kind->note ? probe->kind->note(probe->settings) : NULL;
 
+	if (note)
+		say(p, "warning: %s: %s", probe->name, note);
 	if (probe->kind->mode == PROBE_STATE)
 		return;
 	usec_str_short(l, lease);

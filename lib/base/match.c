@@ -3,6 +3,38 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Behind a bracket expression that begins at @p; a backslash is none of its kind in there. */
+static const char *skip_bracket(const char *p) {
+	p += p[1] == '^' ? 2 : 1;
+	if (*p == ']')
+		p++;
+	while (*p != '\0' && *p != ']') {
+		const char close[] = {p[1], ']', '\0'}, *end = NULL;
+
+		if (*p == '[' && p[1] != '\0' && strchr(".:=", p[1]))
+			end = strstr(p + 2, close);
+		p = end ? end + 2 : p + 1;
+	}
+	return *p == ']' ? p + 1 : p;
+}
+
+/* \1 and its like are no part of POSIX, but libc takes them, and may need for ever to match. */
+static bool has_back_reference(const char *p) {
+	while (*p != '\0') {
+		if (*p == '[') {
+			p = skip_bracket(p);
+		} else if (*p == '\\' && p[1] != '\0') {
+			if (p[1] >= '1' && p[1] <= '9')
+				return true;
+			p += 2;
+		} else {
+			p++;
+		}
+	}
+	return false;
+}
 
 int match_new(const char *pattern, regex_t **ret, struct text *error) {
 	char reason[128], quoted[OPT_QUOTED_MAX];
@@ -11,6 +43,11 @@ int match_new(const char *pattern, regex_t **ret, struct text *error) {
 
 	if (*pattern == '\0') {
 		text_add(error, "is empty");
+		return -EINVAL;
+	}
+	if (has_back_reference(pattern)) {
+		text_addf(error, "%s has a back-reference, which may take for ever to match",
+			  opt_quoted(quoted, pattern));
 		return -EINVAL;
 	}
 	re = calloc(1, sizeof(*re));
@@ -37,11 +74,19 @@ void match_free(regex_t *re) {
 	free(re);
 }
 
-int match_bytes(const regex_t *re, const char *data, size_t length) {
+static int find(const regex_t *re, const char *data, size_t length, int flags) {
 	regmatch_t where = {.rm_so = 0, .rm_eo = (regoff_t)length};
-	int r = regexec(re, data, 1, &where, REG_STARTEND);
+	int r = regexec(re, data, 1, &where, REG_STARTEND | flags);
 
 	return r == 0 ? 1 : r == REG_NOMATCH ? 0 : -ENOMEM;
+}
+
+int match_bytes(const regex_t *re, const char *data, size_t length) {
+	return find(re, data, length, 0);
+}
+
+int match_begun(const regex_t *re, const char *data, size_t length) {
+	return find(re, data, length, REG_NOTEOL);
 }
 
 int match_parse(const struct opt *o, const char *value, void *field, struct text *error) {

@@ -27,5 +27,8 @@ void match_free(regex_t *re);
  */
 int match_bytes(const regex_t *re, const char *data, size_t length);
 
+/* The same in data that may go on: its end is no line's end, so $ does not match there. */
+int match_begun(const regex_t *re, const char *data, size_t length);
+
 /* For option tables: the field is a regex_t *, owned by the struct. */
 opt_parse_t match_parse;

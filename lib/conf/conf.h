@@ -35,6 +35,10 @@ struct probe_kind {
 	void (*settings_done)(void *settings); /* frees what parse and check made; works on zeroed
 						  ones; may be NULL */
 
+	/* What a user may overlook in such settings, told at start and by --check: one constant
+	 * line, or NULL. May be NULL. */
+	const char *(*note)(const void *settings);
+
 	/* Names of generic options that this kind knows beyond those of its mode, and of those of
 	 * its mode that it does not know; each NULL at the end, or NULL. */
 	const char *const *knows;

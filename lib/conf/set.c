@@ -109,8 +109,21 @@ static int add_default(struct conf *c, const struct probe_kind *knower, const ch
 	return 0;
 }
 
+/* Adds the kinds that have @name among their own options, as "--tcp, --unix". */
+static void add_knowers(struct text *t, const char *name, const struct probe_kind *const *kinds) {
+	const char *comma = "";
+
+	for (; *kinds; kinds++) {
+		if (!opt_find((*kinds)->options, name))
+			continue;
+		text_addf(t, "%s--%s", comma, (*kinds)->name);
+		comma = ", ";
+	}
+}
+
 static int set_probe_option(struct conf *c, const struct probe_kind *knower, const char *name,
-			    const char *value, const struct origin *origin, struct text *error) {
+			    const char *value, const struct origin *origin,
+			    const struct probe_kind *const *kinds, struct text *error) {
 	const struct opt *o;
 	char reason[200];
 	struct text t = TEXT_OVER(reason);
@@ -123,8 +136,10 @@ static int set_probe_option(struct conf *c, const struct probe_kind *knower, con
 	if (o)
 		return set_probe_field(c->current, o, value, origin, false, error);
 	text_addf(&t, "not an option of --%s", c->current->kind->name);
-	if (!opt_find(probe_options, name))
-		text_addf(&t, "; it is one of --%s", knower->name);
+	if (!opt_find(probe_options, name)) {
+		text_add(&t, "; it is one of ");
+		add_knowers(&t, name, kinds);
+	}
 	return refuse(error, origin, name, value, reason);
 }
 
@@ -186,7 +201,7 @@ static int set(struct conf *c, const char *name, const char *value, const struct
 		return add_probe(c, kind, value, origin, error);
 	kind = conf_find_knower(name, kinds);
 	if (kind)
-		return set_probe_option(c, kind, name, value, origin, error);
+		return set_probe_option(c, kind, name, value, origin, kinds, error);
 	o = opt_find(probe_options, name);
 	if (o)
 		return refuse(error, origin, name, value, "no kind of probe here knows it");

@@ -16,6 +16,11 @@ void outcome_from_connect(struct outcome *o, int error) {
 	case ECONNREFUSED:
 		outcome_set(o, CAUSE_CONNECT_REFUSED, NULL);
 		return;
+	case ECONNRESET:
+	case EPIPE:
+		/* A SYN is refused; what is reset was a connection already. */
+		outcome_set(o, CAUSE_READ_FAILED, "the connection broke: %s", strerror(-error));
+		return;
 	case ETIMEDOUT:
 		outcome_set(o, CAUSE_CONNECT_TIMEOUT, NULL);
 		return;

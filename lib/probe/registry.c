@@ -4,8 +4,11 @@
 #include "probe/notify.h"
 #include "probe/pidfile.h"
 #include "probe/probe.h"
+#include "probe/tcp.h"
+#include "probe/unix.h"
 
 /* The order of the man page and of --help. */
 const struct probe_class *const probe_registry[] = {
-	&probe_heartbeat, &probe_notify, &probe_http, &probe_pidfile, &probe_forking, NULL,
+	&probe_heartbeat, &probe_notify,  &probe_http,    &probe_tcp,
+	&probe_unix,      &probe_pidfile, &probe_forking, NULL,
 };

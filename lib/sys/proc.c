@@ -112,3 +112,16 @@ int proc_is_descendant(pid_t pid) {
 		r = walk_up(pid);
 	return r;
 }
+
+int proc_read_comm(pid_t pid, char *buffer, size_t size) {
+	char name[PROC_PATH_MAX];
+	ptrdiff_t n;
+
+	n = read_text(pid, "comm", name, sizeof(name));
+	if (n < 0)
+		return (int)n;
+	if (n > 0 && name[n - 1] == '\n')
+		n--;
+	(void)text_clean(buffer, size, name, (size_t)n);
+	return 0;
+}

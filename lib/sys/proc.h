@@ -32,3 +32,6 @@ int proc_is_descendant(pid_t pid);
  * loses its parent meanwhile may be missed: call again until nothing is left.
  */
 ptrdiff_t proc_descendants(pid_t *pids, size_t max);
+
+/* /proc/PID/comm, without the line end, cleaned. Returns 0 or a negative errno. */
+int proc_read_comm(pid_t pid, char *buffer, size_t size);

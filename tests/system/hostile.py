@@ -306,11 +306,14 @@ class Hostile:
                 self._sockets.add(sock)
             self._spawn(self._serve, Connection(self, sock, number), self.mode)
 
-    def _serve(self, connection, mode):
+    def _perform(self, connection, mode):
         name, _, argument = mode.partition(":")
+        connection.read_request()
+        MODES[name](connection, *([argument] if argument else []))
+
+    def _serve(self, connection, mode):
         try:
-            connection.read_request()
-            MODES[name](connection, *([argument] if argument else []))
+            self._perform(connection, mode)
         except (Gone, OSError):
             pass
         finally:

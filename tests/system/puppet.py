@@ -126,3 +126,16 @@ def state_of(pid):
 
 def open_fds(pid):
     return sorted(os.listdir(f"/proc/{pid}/fd"), key=int)
+
+
+def cpu_seconds(pid):
+    """User and system time."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+        return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(pid):
+    """(VmRSS, VmData) in KiB."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        fields = dict(line.split(":", 1) for line in status)
+    return int(fields["VmRSS"].split()[0]), int(fields["VmData"].split()[0])

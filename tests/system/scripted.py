@@ -3,6 +3,7 @@
 
 import contextlib
 import re
+import socket
 import statistics
 import time
 
@@ -49,6 +50,18 @@ def serve():
     """serve("status:503", "ok", then="silent") gives a running Scripted, stopped at the end of the test."""
     with contextlib.ExitStack() as stack:
         yield lambda *script, **keywords: stack.enter_context(Scripted(*script, **keywords))
+
+
+@pytest.fixture
+def refuses_more():
+    """The port of a listener that accepts nothing and whose queue is full: a connection to it is never made."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            connection = stack.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 def outcomes(text, probe="http"):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import conformance
-from puppet import child, wait_until  # pylint: disable=unused-import
+from puppet import child, cpu_seconds, wait_until  # pylint: disable=unused-import
 
 IDS = [f"E{number}" for number in range(1, 11)]
 LEFT_OUT = {}
@@ -23,11 +23,6 @@ def test_every_case_is_here():
 
 def is_unhealthy(datagram):
     return "unhealthy" in datagram.fields.get("STATUS", "")
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-        return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.option("silence")

@@ -5,17 +5,15 @@ A34: blackbox_exporter; A35 to A39: HAProxy; A40 to A42: Envoy; the others come 
 in the field). Each case runs for each client of sdwd in CLIENTS.
 """
 
-import contextlib
 import os
-import socket
 import subprocess
 import time
 
 import pytest
 
 import conformance
-from puppet import open_fds, wait_until
-from scripted import edges, median, outcomes, serve  # pylint: disable=unused-import
+from puppet import memory_of, open_fds, wait_until
+from scripted import edges, median, outcomes, refuses_more, serve  # pylint: disable=unused-import
 
 IDS = [f"A{number}" for number in range(1, 47)]
 LEFT_OUT = {
@@ -448,20 +446,8 @@ def test_A38_an_unreachable_network(sdwd, client):
     run.wait_stderr("fail (connect-failed): cannot connect: Network is unreachable")
 
 
-@pytest.fixture
-def full_queue():
-    """The port of a listener that accepts nothing and whose queue is full: a connection to it is never made."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            connection = stack.enter_context(socket.socket())
-            connection.setblocking(False)
-            connection.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-
-
-def test_A38_nobody_accepts(sdwd, client, full_queue):
-    run = sdwd(*client.probe(full_queue), "--timeout=300ms", *SEEN)
+def test_A38_nobody_accepts(sdwd, client, refuses_more):
+    run = sdwd(*client.probe(refuses_more), "--timeout=300ms", *SEEN)
     run.wait_stderr("fail (connect-timeout): no connection within 300ms")
 
 
@@ -610,13 +596,6 @@ def test_A28_a_timeout_may_be_longer_than_the_interval_without_overlap(sdwd, cli
 
 
 # For ever ---------------------------------------------------------------------------------------------------------
-
-
-def memory_of(pid):
-    """(VmRSS, VmData) in KiB."""
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        fields = dict(line.split(":", 1) for line in status)
-    return int(fields["VmRSS"].split()[0]), int(fields["VmData"].split()[0])
 
 
 def test_A46_many_looks_leave_nothing_behind(sdwd, client, manager, serve):

@@ -10,15 +10,10 @@ import time
 
 import pytest
 
-from puppet import child, wait_until  # pylint: disable=unused-import
+from puppet import child, cpu_seconds, wait_until  # pylint: disable=unused-import
 from scripted import edges, median, outcomes, serve  # pylint: disable=unused-import
 
 SEEN = ["--log-level=debug", "--log-target=stderr"]
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-        return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_nobody_accepts_at_a_unix_socket(sdwd, tmp_path):

@@ -22,6 +22,9 @@ FOREIGN = [
     ("--grace-period=10", "--grace-period", "--kill-timeout"),
     ("--ttl=10", "--ttl", "--silence"),
     ("--pid-file=/run/x", "--pid-file", "--pidfile"),
+    ("--port=80", "--port", "--tcp"),
+    ("--tcp-check=x", "--tcp-check", "--send and --expect"),
+    ("--unixsocket=/x", "--unixsocket", "--unix"),
     ("--verbose", "--verbose", "--log-level=debug"),
     ("--restart=always", "--restart", "Restart= in the unit"),
     ("--user=nobody", "--user", "User= in the unit"),
@@ -47,6 +50,7 @@ MISPLACED = [
     ([HTTP, "--silence=3"], "--silence: '3': not an option of --http"),
     (["--pidfile=/run/x", "--interval=3"], "--interval: '3': not an option of --pidfile"),
     (["--forking", "--optional"], "--optional: not an option of --forking"),
+    (["--expect=x", "--tcp=127.0.0.1:1"], "--expect: 'x': belongs after the probe that it is for"),
 ]
 
 MALFORMED = [
@@ -143,6 +147,7 @@ IMPOSSIBLE = [
 NO_NAMES_YET = [
     (["--http=https://127.0.0.1/"], "--http: https "),
     (["--http=http://example.com/"], "--http: the host name 'example.com' "),
+    (["--tcp=example.com:80"], "--tcp: the host name 'example.com' "),
 ]
 
 
@@ -327,8 +332,8 @@ def test_dump_options_is_a_table_that_the_parser_agrees_with(run, tmp_path):
     assert ended.returncode == 0 and ended.stderr == b"" and not (tmp_path / "started").exists()
     rows = [line.split("\t") for line in ended.stdout.decode().splitlines()]
     assert {len(row) for row in rows} == {5}
-    names = [row[0] for row in rows]
-    assert len(names) == len(set(names))
+    # A name is there once for each kind of probe that has it: --send of --tcp and of --unix.
+    assert len(rows) == len({(row[0], row[3]) for row in rows})
     for name, argument, *_ in rows:
         said = run(f"--{name}", "--check").stderr.decode()
         assert "unknown option" not in said

@@ -36,6 +36,11 @@ SOURCES = {
     "notify": ("notify", "--notify", "notify", {"silent"}, 0.8 * W),
     "http-hang": ("http", "--http=http://127.0.0.1:{port}/", "http", {"read-timeout", "connect-timeout"}, 1.46),
     "http-closed": ("http-close", "--http=http://localhost:{port}/", "http", {"connect-refused"}, 1.46),
+    "tcp-hang": ("tcp", r"--tcp=127.0.0.1:{port} --send=PING\\n --expect=^PONG", "tcp",
+                 {"read-timeout", "connect-timeout"}, 1.46),
+    "tcp-closed": ("tcp-close", r"--tcp=localhost:{port} --send=PING\\n --expect=^PONG", "tcp", {"connect-refused"}, 1.46),
+    "unix-hang": ("unix", r"--unix=@sdwd-row-{port} --peer=child --send=PING\\n --expect=^PONG$$", "unix",
+                  {"read-timeout", "connect-timeout"}, 1.46),
     "process-stopped": ("stop", "", "process", {"stopped"}, W),
 }
 
@@ -85,6 +90,8 @@ def write_table(source, mode, lines):
 @pytest.mark.option("on-unhealthy")
 @pytest.mark.option("heartbeat")
 @pytest.mark.option("http")
+@pytest.mark.option("tcp")
+@pytest.mark.option("unix")
 @pytest.mark.parametrize("source", SOURCES)
 def test_withhold_acts_by_the_formula(systemd, sdwd_path, tmp_path, source):
     _, _, probe, causes, lease = SOURCES[source]

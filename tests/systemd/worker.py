@@ -51,8 +51,7 @@ def notify():
     time.sleep(3600)
 
 
-def http(hang):
-    listener = socket.create_server(("127.0.0.1", int(sys.argv[4])))
+def serve(listener, answer, hang="hang"):
     if hang == "close":
         threading.Timer(HEALTHY, lambda: listener.shutdown(socket.SHUT_RDWR)).start()
     while True:
@@ -66,13 +65,28 @@ def http(hang):
             if not is_healthy():
                 break
             alive()
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+            connection.sendall(answer)
             connection.close()
         except OSError:
             pass
     if hang == "close":
         listener.close()
     time.sleep(3600)
+
+
+def tcp_listener():
+    return socket.create_server(("127.0.0.1", int(sys.argv[4])))
+
+
+def unix_listener():
+    """An abstract one: its name is free where the network is the private systemd's own."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"\0sdwd-row-{sys.argv[4]}")
+    listener.listen()
+    return listener
+
+
+HTTP_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
 def stop_itself():
@@ -86,7 +100,10 @@ def stop_itself():
 {
     "heartbeat": heartbeat,
     "notify": notify,
-    "http": lambda: http("hang"),
-    "http-close": lambda: http("close"),
+    "http": lambda: serve(tcp_listener(), HTTP_OK),
+    "http-close": lambda: serve(tcp_listener(), HTTP_OK, "close"),
+    "tcp": lambda: serve(tcp_listener(), b"PONG\n"),
+    "tcp-close": lambda: serve(tcp_listener(), b"PONG\n", "close"),
+    "unix": lambda: serve(unix_listener(), b"PONG\n"),
     "stop": stop_itself,
 }[KIND]()

@@ -54,6 +54,28 @@ static void test_bytes(void **state) {
 	match_free(re);
 }
 
+/* The end of what may go on is no line's end. */
+static void test_begun(void **state) {
+	static const struct {
+		const char *pattern, *data;
+		int result;
+	} cases[] = {
+		{"^220", "220", 1}, {"^2$", "2", 0}, {"^2$", "2\n", 1}, {"^2$", "x\n2\ny", 1},
+		{"^2$", "x\n2", 0}, {"^$", "", 0},   {"^$", "\n", 1},
+	};
+	char reason[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text error = TEXT_OVER(reason);
+		regex_t *re;
+
+		assert_int_equal(match_new(cases[i].pattern, &re, &error), 0);
+		if (match_begun(re, cases[i].data, strlen(cases[i].data)) != cases[i].result)
+			fail_msg("'%s' in '%s'", cases[i].pattern, cases[i].data);
+		match_free(re);
+	}
+}
+
 static void test_refused(void **state) {
 	static const char *const bad[] = {"(", "[a", "a{2,1}", "*\\"};
 	char reason[256];
@@ -73,6 +95,29 @@ static void test_refused(void **state) {
 	match_free(NULL);
 }
 
+static void test_back_references(void **state) {
+	static const char *const bad[] = {"(a)\\1", "(a)\\\\\\9", "[]\\1](a)\\1",
+					  "[[:alpha:]](a)\\1"};
+	static const char *const good[] = {"a\\.1",   "a\\\\1",         "[\\1]",      "[]\\1]",
+					   "[^]\\1]", "[[:alpha:]\\1]", "[[.-.]\\1]", "[a[]\\0"};
+	char reason[256];
+	regex_t *re = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct text error = TEXT_OVER(reason);
+
+		if (match_new(bad[i], &re, &error) != -EINVAL || !strstr(reason, "back-reference"))
+			fail_msg("'%s': %s", bad[i], reason);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		struct text error = TEXT_OVER(reason);
+
+		if (match_new(good[i], &re, &error) != 0)
+			fail_msg("%s", reason);
+		match_free(re);
+	}
+}
+
 /* A second use replaces the first; a bad one leaves it alone. */
 static void test_parse(void **state) {
 	char reason[256];
@@ -89,10 +134,9 @@ static void test_parse(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matches),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_matches),         cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_begun),           cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_back_references), cmocka_unit_test(test_parse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ static void tags_of_the_man_page(void **unused) {
 	assert_string_equal(cause_str(CAUSE_CONNECT_REFUSED), "connect-refused");
 	assert_string_equal(cause_str(CAUSE_READ_TIMEOUT), "read-timeout");
 	assert_string_equal(cause_str(CAUSE_BODY_MISMATCH), "body-mismatch");
+	assert_string_equal(cause_str(CAUSE_WRONG_PEER), "wrong-peer");
 	assert_string_equal(cause_str(CAUSE_SILENT), "silent");
 	assert_string_equal(cause_str(CAUSE_CLOSED), "closed");
 	assert_string_equal(cause_str(CAUSE_STOPPED), "stopped");

@@ -76,6 +76,7 @@ static pid_t wait_for_pid(pid_t *shared) {
 static void odd_names(void) {
 	static const char *const names[] = {"a) Z 1 1 (b", ")", "(((", ") R 1", "new\nline", " "};
 	struct proc_stat stat, before;
+	char comm[32];
 
 	CHECK(proc_read_stat(getpid(), &before) == 0);
 	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
@@ -87,6 +88,14 @@ static void odd_names(void) {
 		CHECK(stat.n_threads == 1);
 		CHECK(stat.start_ticks == before.start_ticks && stat.start_ticks > 0);
 	}
+	CHECK(prctl(PR_SET_NAME, "a) Z 1 1 (b") == 0);
+	CHECK(proc_read_comm(getpid(), comm, sizeof(comm)) == 0);
+	CHECK(strcmp(comm, "a) Z 1 1 (b") == 0);
+	CHECK(prctl(PR_SET_NAME, "a\nb\033c") == 0);
+	CHECK(proc_read_comm(getpid(), comm, sizeof(comm)) == 0);
+	CHECK(strcmp(comm, "a?b?c") == 0);
+	CHECK(proc_read_comm(getpid(), comm, 3) == 0);
+	CHECK(strcmp(comm, "a?") == 0);
 }
 
 static void test_stat_is_read_behind_the_name(void **state) {
@@ -110,6 +119,7 @@ static void states(void) {
 	CHECK_SOON(proc_read_stat(pid, &stat) == 0 && stat.state == 'Z');
 	exit_status_of(pid);
 	CHECK(proc_read_stat(pid, &stat) == -ESRCH);
+	CHECK(proc_read_comm(pid, (char[8]){0}, 8) == -ESRCH);
 	CHECK(proc_read_stat(0, &stat) == -ESRCH);
 	CHECK(proc_read_stat(-1, &stat) == -ESRCH);
 }

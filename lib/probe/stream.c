@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe/stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/usec.h"
+#include "probe/connect_error.h"
+
+/*
+ * The answer is matched as it comes, so the verdict does not wait for a server that keeps its
+ * connections open.  What came so far may go on: its end counts as the end of a line only where the
+ * server has closed ("^2$" must not match the first byte of "220").
+ *
+ * Whoever closes first keeps the connection in TIME_WAIT for a minute (RFC 9293 section 3.6.1).
+ * Nothing here says whether the server is about to close, and a server that takes one connection
+ * after the other must not be held up by ours until the next look: so we close at once, and the
+ * server is the first only where its end is there already.  What it has sent is read before that,
+ * because a close with something unread is a reset (RFC 2525 section 2.17).
+ */
+
+#define READ_TURNS 8              /* per wake-up */
+#define READ_TURNS_AT_DEADLINE 64 /* more than an answer can be */
+/* A server that drips must not keep us matching the same again: of one look so many bytes are
+ * matched as they come, and what is beyond at its end only. */
+#define MATCHED_MAX (100 * MATCH_MAX)
+#define DISCARD_SIZE (8 * 1024)
+#define DISCARD_TURNS 8
+
+/* How reading went on until now. */
+enum stream_end {
+	STREAM_GOES_ON,
+	STREAM_CLOSED,
+	STREAM_TOO_LONG,
+	STREAM_BROKEN,
+};
+
+static struct stream_probe *stream_probe(struct probe *p) {
+	return container_of(p, struct stream_probe, probe);
+}
+
+static const struct stream_settings *settings(const struct stream_probe *s) {
+	return s->probe.conf->settings;
+}
+
+static void hang_up(struct stream_probe *s) {
+	char rest[DISCARD_SIZE];
+
+	dial_cancel(&s->dial);
+	if (s->phase == STREAM_TALKING) {
+		ev_io_stop(s->probe.loop, &s->io);
+		for (int i = 0; i < DISCARD_TURNS; i++)
+			if (recv(s->io.fd, rest, sizeof(rest), 0) <= 0)
+				break;
+		fd_close(s->io.fd);
+	}
+	s->phase = STREAM_IDLE;
+}
+
+/* For what a look that is not over waits for. */
+static void watch(struct stream_probe *s) {
+	int events = (s->sent < settings(s)->send.length ? EV_WRITE : 0) |
+		     (settings(s)->expect ? EV_READ : 0);
+
+	if (ev_is_active(&s->io) && (s->io.events & (EV_READ | EV_WRITE)) == events)
+		return;
+	ev_io_stop(s->probe.loop, &s->io);
+	ev_io_set(&s->io, s->io.fd, events);
+	ev_io_start(s->probe.loop, &s->io);
+}
+
+/* Sends what goes now. Returns 0, or a negative errno: nothing more will be taken. */
+static int send_some(struct stream_probe *s) {
+	const struct stream_text *text = &settings(s)->send;
+
+	while (s->sent < text->length) {
+		ssize_t n =
+			send(s->io.fd, text->data + s->sent, text->length - s->sent, MSG_NOSIGNAL);
+
+		if (n >= 0)
+			s->sent += (size_t)n;
+		else if (errno == EAGAIN)
+			return 0;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Adds what is there to the answer; *@ret_error: why it broke. */
+static enum stream_end read_some(struct stream_probe *s, int turns, int *ret_error) {
+	while (turns-- > 0) {
+		size_t room = sizeof(s->answer) - s->received;
+		char beyond;
+		ssize_t n = room > 0 ? recv(s->io.fd, s->answer + s->received, room, 0)
+				     : recv(s->io.fd, &beyond, 1, 0);
+
+		if (n < 0 && errno == EAGAIN)
+			return STREAM_GOES_ON;
+		if (n < 0 && errno != EINTR) {
+			*ret_error = errno;
+			return STREAM_BROKEN;
+		}
+		if (n == 0)
+			return STREAM_CLOSED;
+		if (n > 0 && room == 0)
+			return STREAM_TOO_LONG;
+		if (n > 0)
+			s->received += (size_t)n;
+	}
+	return STREAM_GOES_ON;
+}
+
+/* Where the answer has ended without a match. */
+static void judge_end(const struct stream_probe *s, enum stream_end end, int error,
+		      struct outcome *ret) {
+	if (end == STREAM_BROKEN)
+		outcome_set(ret, CAUSE_READ_FAILED, "the connection broke: %s", strerror(error));
+	else if (end == STREAM_TOO_LONG)
+		outcome_set(ret, CAUSE_BODY_MISMATCH, "no match in the first %d KiB of the answer",
+			    MATCH_MAX / 1024);
+	else if (s->received == 0)
+		outcome_set(ret, CAUSE_BODY_MISMATCH,
+			    "the connection was closed without an answer");
+	else
+		outcome_set(ret, CAUSE_BODY_MISMATCH,
+			    "the connection was closed after %zu byte%s without a match",
+			    s->received, s->received == 1 ? "" : "s");
+}
+
+/* Looks for the match in what is there. Returns as match_bytes(). */
+static int match(struct stream_probe *s, enum stream_end end, bool is_last) {
+	if (end == STREAM_CLOSED)
+		return match_bytes(settings(s)->expect, s->answer, s->received);
+	if (s->received == 0 || (s->matched > MATCHED_MAX && end == STREAM_GOES_ON && !is_last))
+		return 0;
+	s->matched += s->received;
+	return match_begun(settings(s)->expect, s->answer, s->received);
+}
+
+/* Reads and matches; @is_last: the deadline has come. True: *@ret is the outcome. */
+static bool hear(struct stream_probe *s, bool is_last, struct outcome *ret) {
+	int error = 0, found;
+	enum stream_end end = read_some(s, is_last ? READ_TURNS_AT_DEADLINE : READ_TURNS, &error);
+
+	found = match(s, end, is_last);
+	if (found < 0)
+		outcome_from_errno(ret, "match", -found);
+	else if (found > 0)
+		outcome_set(ret, CAUSE_OK, "the answer matches");
+	else if (end == STREAM_GOES_ON)
+		return false;
+	else
+		judge_end(s, end, error, ret);
+	return true;
+}
+
+/* Sends and reads what goes now; as hear(). */
+static bool talk(struct stream_probe *s, bool is_last, struct outcome *ret) {
+	const struct stream_settings *set = settings(s);
+	int r = send_some(s);
+
+	if (!set->expect) {
+		if (r < 0)
+			outcome_set(ret, CAUSE_READ_FAILED, "the connection broke: %s",
+				    strerror(-r));
+		else if (s->sent == set->send.length)
+			outcome_set(ret, CAUSE_OK,
+				    set->send.data ? "connected, all was sent" : "connected");
+		else
+			return false;
+		return true;
+	}
+	/* No verdict: the server may have answered and hung up before it read all. */
+	if (r < 0)
+		s->sent = set->send.length;
+	return hear(s, is_last, ret);
+}
+
+static void tell(struct stream_probe *s, const struct outcome *o) {
+	hang_up(s);
+	s->probe.owner->on_outcome(s->probe.owner, &s->probe, o);
+}
+
+static void on_io(struct ev_loop *loop, struct ev_io *io, int events) {
+	struct stream_probe *s = container_of(io, struct stream_probe, io);
+	struct outcome o;
+
+	if (talk(s, false, &o))
+		tell(s, &o);
+	else
+		watch(s);
+}
+
+/* @result: of dial_start() and on_done(); else as hear(). */
+static bool take_connection(struct stream_probe *s, int result, bool is_last, struct outcome *ret) {
+	if (result < 0) {
+		outcome_from_connect(ret, result);
+		return true;
+	}
+	ev_io_init(&s->io, on_io, result, 0);
+	s->phase = STREAM_TALKING;
+	if (settings(s)->judge_peer && settings(s)->judge_peer(result, ret))
+		return true;
+	if (talk(s, is_last, ret))
+		return true;
+	watch(s);
+	return false;
+}
+
+static void on_dialled(struct dial *d, int result) {
+	struct stream_probe *s = container_of(d, struct stream_probe, dial);
+	struct outcome o;
+
+	if (take_connection(s, result, false, &o))
+		tell(s, &o);
+}
+
+int stream_start(struct probe *p, struct outcome *ret) {
+	struct stream_probe *s = stream_probe(p);
+	int fd = -1, r;
+
+	assert(s->phase == STREAM_IDLE);
+	s->sent = s->received = s->matched = 0;
+	s->phase = STREAM_CONNECTING;
+	s->dial.on_done = on_dialled;
+	r = dial_start(&s->dial, p->loop, &settings(s)->target, &fd);
+	if (r == 0 || !take_connection(s, r < 0 ? r : fd, false, ret))
+		return 0;
+	hang_up(s);
+	return PROBE_DONE;
+}
+
+static void set_timeout(struct stream_probe *s, bool is_queue_full, struct outcome *ret) {
+	char within[USEC_STR_MAX];
+
+	usec_str_short(within, s->probe.conf->timeout_usec);
+	if (s->phase == STREAM_CONNECTING)
+		outcome_set(ret, CAUSE_CONNECT_TIMEOUT, "no connection within %s%s", within,
+			    is_queue_full ? ": its listen queue is full" : "");
+	else if (s->received > 0)
+		outcome_set(ret, CAUSE_READ_TIMEOUT, "%zu byte%s and no match within %s",
+			    s->received, s->received == 1 ? "" : "s", within);
+	else if (s->sent < settings(s)->send.length)
+		outcome_set(ret, CAUSE_READ_TIMEOUT, "not all could be sent within %s", within);
+	else
+		outcome_set(ret, CAUSE_READ_TIMEOUT, "no answer within %s", within);
+}
+
+void stream_expire(struct probe *p, struct outcome *ret) {
+	struct stream_probe *s = stream_probe(p);
+	bool is_queue_full = s->dial.is_queue_full, is_over = false;
+	int fd = -1, r;
+
+	if (s->phase == STREAM_CONNECTING) {
+		r = dial_check(&s->dial, &fd);
+		is_over = r != 0 && take_connection(s, r < 0 ? r : fd, true, ret);
+	} else
+		is_over = talk(s, true, ret);
+	if (!is_over)
+		set_timeout(s, is_queue_full, ret);
+	hang_up(s);
+}
+
+void stream_cancel(struct probe *p) {
+	hang_up(stream_probe(p));
+}
