@@ -74,9 +74,14 @@ static void on_words(struct probe_owner *owner, struct probe *p, const struct no
 	relay_words(container_of(owner, struct supervisor, owner), p, m);
 }
 
+static void on_helper(struct probe_owner *owner, struct probe *p, pid_t pid) {
+	helpers_add(&container_of(owner, struct supervisor, owner)->helpers, pid);
+}
+
 const struct probe_owner looks_owner = {.on_outcome = on_outcome,
 					.on_words = on_words,
-					.environment = environment_of_probe};
+					.environment = environment_of_probe,
+					.on_helper = on_helper};
 
 static struct monitor_probe_conf conf_of(const struct supervisor *s, size_t i) {
 	const struct probe_conf *c = s->slots[i].probe->conf;

@@ -60,10 +60,14 @@ const struct foreign_name foreign_names[] = {
 	{"tcp-check", "use --tcp with --send and --expect"},
 	{"socket", "use --unix, or --http with --http-unix"},
 	{"unixsocket", "use --unix, or --http with --http-unix"},
-	{"cmd", "the program to run comes after all options, or as 'command' in a file"},
-	{"command", "the program to run comes after all options, or as 'command' in a file"},
-	{"health-cmd", "use --http, --heartbeat or --notify"},
-	{"healthcheck", "use --http, --heartbeat or --notify"},
+	{"cmd", "use --exec for a check; the program to run comes after all options, or as "
+		"'command' in a file"},
+	{"command", "use --exec for a check; the program to run comes after all options, or as "
+		    "'command' in a file"},
+	{"health-cmd", "use --exec, or --http without a program"},
+	{"healthcheck", "use --exec, or --http without a program"},
+	{"script", "use --exec"},
+	{"external-check", "use --exec"},
 	{"pid-file", "use --pidfile"},
 	{"liveness-probe", "use --http or --tcp; one probe serves start and run"},
 	{"readiness-probe", "use --http or --tcp; one probe serves start and run"},

@@ -46,6 +46,9 @@ struct probe_owner {
 	 * SDWD_PROBE, SDWD_STATE, SDWD_CAUSE, SDWD_TEXT, SDWD_STREAK. */
 	void (*environment)(struct probe_owner *owner, struct probe *p,
 			    struct check_environment *ret);
+
+	/* @p has started @pid (spawn_start()), which is none of the service's processes. */
+	void (*on_helper)(struct probe_owner *owner, struct probe *p, pid_t pid);
 };
 
 struct probe_class {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "probe/exec.h"
 #include "probe/heartbeat.h"
 #include "probe/http.h"
 #include "probe/notify.h"
@@ -9,6 +10,6 @@
 
 /* The order of the man page and of --help. */
 const struct probe_class *const probe_registry[] = {
-	&probe_heartbeat, &probe_notify,  &probe_http,    &probe_tcp,
-	&probe_unix,      &probe_pidfile, &probe_forking, NULL,
+	&probe_heartbeat, &probe_notify,  &probe_http,    &probe_tcp, &probe_unix,
+	&probe_exec,      &probe_pidfile, &probe_forking, NULL,
 };

@@ -124,7 +124,7 @@ static const struct bad {
 	{{"--period-seconds=3"}, "--period-seconds: not an option here; use --interval"},
 	{{"--initial-delay=3"}, "--initial-delay: not an option here; use --start-period"},
 	{{"--health-cmd=true"},
-	 "--health-cmd: not an option here; use --http, --heartbeat or --notify"},
+	 "--health-cmd: not an option here; use --exec, or --http without a program"},
 	{{"--rewrite=15:2"}, "--rewrite: not an option here; use --signal-map"},
 	{{"--restart=always"},
 	 "--restart: not an option here; systemd does it: Restart= in the unit"},

@@ -282,7 +282,8 @@ static void a_wrong_command_is_refused(void **state) {
 	/* Two at the end do not go on: the word ends in one. */
 	assert_errors("command = a 'b\\\\", F ":1: command: 'a 'b\\\\'" UNFINISHED);
 	assert_errors("comand = a", F ":1: unknown option 'comand'; did you mean 'command'?");
-	assert_errors("cmd = a", F ":1: cmd: not an option here; the program to run comes after "
+	assert_errors("cmd = a", F ":1: cmd: not an option here; use --exec for a check; the "
+				   "program to run comes after "
 				   "all options, or as 'command' in a file");
 }
 

@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "sys/self.h"
@@ -353,6 +354,74 @@ static void test_kill_takes_the_whole_group(void **state) {
 	isolated(whole_group);
 }
 
+/* What of the real thing is another one: seen by the forked child as well. */
+static struct wrapped {
+	bool has_huge_limit, lacks_close_range;
+	unsigned n_closed;
+} * wrapped;
+
+int __real_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
+int __wrap_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
+int __real_close(int fd);
+int __wrap_close(int fd);
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+int __wrap_getrlimit(__rlimit_resource_t resource, struct rlimit *limit) {
+	int r = __real_getrlimit(resource, limit);
+
+	if (wrapped && wrapped->has_huge_limit)
+		limit->rlim_cur = 1073741816;
+	return r;
+}
+
+int __wrap_close(int fd) {
+	if (wrapped)
+		wrapped->n_closed++;
+	return __real_close(fd);
+}
+
+long __wrap_syscall(long number, ...) {
+	va_list list;
+	long a[6];
+
+	va_start(list, number);
+	for (size_t n = 0; n < ARRAY_SIZE(a); n++)
+		a[n] = va_arg(list, long);
+	va_end(list);
+	if (wrapped && wrapped->lacks_close_range && number == SYS_close_range) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* RLIMIT_NOFILE of a thousand million, which no loop over all numbers survives. */
+static void huge_limit(void) {
+	struct spawn_command c = command_of("ls /proc/self/fd");
+	char text[64];
+	int status;
+
+	wrapped = mmap(NULL, sizeof(*wrapped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	CHECK(wrapped != MAP_FAILED);
+	wrapped->has_huge_limit = true;
+	CHECK(dup2(1, 50) == 50 && dup2(1, 200) == 200);
+	for (int n = 0; n < 2; n++) {
+		wrapped->lacks_close_range = n == 1;
+		wrapped->n_closed = 0;
+		/* The last one is what ls itself reads. */
+		CHECK(output_of(&c, text, sizeof(text), &status) == 8 && status == 0);
+		CHECK(strcmp(text, "0\n1\n2\n3\n") == 0);
+		CHECK(n == 0 ? wrapped->n_closed <= 2 : wrapped->n_closed <= 65540);
+	}
+	spawn_command_done(&c);
+}
+
+static void test_a_huge_limit_of_open_files_costs_nothing(void **state) {
+	isolated(huge_limit);
+}
+
 static void nothing_is_left(void) {
 	size_t before = count_fds();
 
@@ -437,6 +506,7 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(test_a_failed_exec_says_why),
 		cmocka_unit_test(test_a_program_is_found_as_exec_would),
 		cmocka_unit_test(test_kill_takes_the_whole_group),
+		cmocka_unit_test(test_a_huge_limit_of_open_files_costs_nothing),
 		cmocka_unit_test(test_nothing_is_left),
 		cmocka_unit_test(test_our_settings_are_not_inherited),
 	};
