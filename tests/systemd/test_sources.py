@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-WORKER = Path(__file__).resolve().parent / "worker.py"
+HERE = Path(__file__).resolve().parent
+WORKER, ASK = HERE / "worker.py", HERE / "ask"
 ROWS = int(os.environ.get("SDWD_ROWS", "2"))
 HEALTHY_W = float(os.environ.get("SDWD_ROWS_HEALTHY", "2.5"))
 W = 2.0
@@ -41,6 +42,7 @@ SOURCES = {
     "tcp-closed": ("tcp-close", r"--tcp=localhost:{port} --send=PING\\n --expect=^PONG", "tcp", {"connect-refused"}, 1.46),
     "unix-hang": ("unix", r"--unix=@sdwd-row-{port} --peer=child --send=PING\\n --expect=^PONG$$", "unix",
                   {"read-timeout", "connect-timeout"}, 1.46),
+    "exec-hang": ("http", f'"--exec={ASK} {{port}}" --expect=200', "exec", {"timeout"}, 1.46),
     "process-stopped": ("stop", "", "process", {"stopped"}, W),
 }
 
@@ -92,6 +94,7 @@ def write_table(source, mode, lines):
 @pytest.mark.option("http")
 @pytest.mark.option("tcp")
 @pytest.mark.option("unix")
+@pytest.mark.option("exec")
 @pytest.mark.parametrize("source", SOURCES)
 def test_withhold_acts_by_the_formula(systemd, sdwd_path, tmp_path, source):
     _, _, probe, causes, lease = SOURCES[source]
