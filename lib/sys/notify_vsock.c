@@ -7,6 +7,9 @@
 
 #include "base/fd.h"
 
+#define PORT_FIRST 512
+#define PORT_LAST 1023
+
 void notify_vsock_init(struct notify_vsock *v, int type) {
 	*v = (struct notify_vsock){
 		.fd = -1,
@@ -45,14 +48,21 @@ static int on_failed(struct notify_vsock *v, int error) {
 	return is_passing(error) ? 0 : -error;
 }
 
-/* A host may ask for a port below 1024 as proof that the sender is privileged, as systemd's own
- * sender gives it. */
-static void bind_privileged(int fd) {
+/*
+ * A host may ask for a port below 1024 as proof that the sender is privileged, as systemd's own
+ * sender gives it.  Each connection gets another one: the kernel of a reader that takes its time
+ * ends a connection of ours a second time when he closes his side, and by then that would be the
+ * next one from the same port.
+ */
+static void bind_privileged(struct notify_vsock *v) {
 	struct sockaddr_vm own = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY};
 
-	for (own.svm_port = 1023; own.svm_port >= 512; own.svm_port--)
-		if (bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0 || errno != EADDRINUSE)
+	for (unsigned n = 0; n <= PORT_LAST - PORT_FIRST; n++) {
+		v->port = v->port <= PORT_FIRST || v->port > PORT_LAST ? PORT_LAST : v->port - 1;
+		own.svm_port = v->port;
+		if (bind(v->fd, (struct sockaddr *)&own, sizeof(own)) == 0 || errno != EADDRINUSE)
 			return;
+	}
 }
 
 /* Returns 1 where connected, 0 where that goes on, or a negative errno. */
@@ -63,7 +73,7 @@ static int begin(struct notify_vsock *v, const struct sockaddr_storage *address,
 	for (;;) {
 		v->fd = socket(AF_VSOCK, v->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (v->fd >= 0) {
-			bind_privileged(v->fd);
+			bind_privileged(v);
 			if (connect(v->fd, (const struct sockaddr *)address, address_length) == 0) {
 				v->is_ready = true;
 				return 1;

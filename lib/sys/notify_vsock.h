@@ -12,6 +12,7 @@
  */
 struct notify_vsock {
 	int fd;            /* the connection for the next message, -1: none */
+	unsigned port;     /* of our side of it; 0: there was none yet */
 	int type;          /* SOCK_x in use */
 	bool is_type_open; /* the address named none: the next one is tried where this one is not
 			      known */

@@ -38,6 +38,8 @@ static struct {
 		vsock_port; /* above 0: AF_VSOCK is TCP to this port of 127.0.0.1 (network order) */
 	bool is_seqpacket_refused_late; /* socket() knows it, connect() does not */
 	int last_vsock_type;
+	unsigned busy_port, last_port; /* of our side */
+	unsigned n_binds;
 } faults;
 
 void *__real_malloc(size_t size);
@@ -48,6 +50,8 @@ int __real_socket(int family, int type, int protocol);
 int __wrap_socket(int family, int type, int protocol);
 int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __real_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
 
 void *__wrap_malloc(size_t size) {
 	faults.n_mallocs++;
@@ -92,6 +96,23 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size) {
 	}
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return __real_connect(fd, (struct sockaddr *)&in, sizeof(in));
+}
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size) {
+	struct sockaddr_vm vm;
+
+	if (address->sa_family != AF_VSOCK || faults.vsock_port == 0)
+		return __real_bind(fd, address, size);
+	assert_int_equal(size, sizeof(vm));
+	memcpy(&vm, address, sizeof(vm));
+	assert_true(vm.svm_cid == VMADDR_CID_ANY);
+	faults.n_binds++;
+	if (vm.svm_port == faults.busy_port || faults.busy_port == VMADDR_PORT_ANY) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	faults.last_port = vm.svm_port;
+	return 0;
 }
 
 /* ---- a manager ---- */
@@ -810,6 +831,32 @@ static void test_vsock_keeps_a_type_that_was_named(void **state) {
 	notifier_close(&n);
 }
 
+/* A late end of the last connection would end the next one from the same port. */
+static void test_vsock_each_connection_has_a_port_of_its_own(void **state) {
+	struct notifier n;
+	int listener = listen_tcp(&faults.vsock_port);
+
+	assert_int_equal(notifier_open(&n, "vsock-stream:2:77"), 0);
+	for (unsigned i = 0; i < 600; i++) {
+		faults.last_port = 0;
+		ping_until_sent(&n);
+		assert_int_equal(faults.last_port, 1023 - i % 512);
+		assert_connection_reads(listener, "WATCHDOG=1");
+	}
+	/* The next one but one, where one is in use; the kernel's choice, where all are. */
+	faults.busy_port = 1023 - 600 % 512;
+	ping_until_sent(&n);
+	assert_int_equal(faults.last_port, faults.busy_port - 1);
+	assert_connection_reads(listener, "WATCHDOG=1");
+	faults.busy_port = VMADDR_PORT_ANY;
+	faults.n_binds = 0;
+	ping_until_sent(&n);
+	assert_int_equal(faults.n_binds, 512);
+	assert_connection_reads(listener, "WATCHDOG=1");
+	notifier_close(&n);
+	close(listener);
+}
+
 /* Whether a plain client reaches @port of this machine over AF_VSOCK. */
 static bool has_vsock_loopback(unsigned port) {
 	struct sockaddr_vm own = {.svm_family = AF_VSOCK,
@@ -947,6 +994,7 @@ int main(void) {
 		IN_WORLD(test_on_sent_may_send),
 		IN_WORLD(test_vsock_finds_a_type),
 		IN_WORLD(test_vsock_keeps_a_type_that_was_named),
+		IN_WORLD(test_vsock_each_connection_has_a_port_of_its_own),
 		IN_WORLD(test_vsock_of_this_kernel),
 		cmocka_unit_test(test_watchdog_usec),
 		cmocka_unit_test(test_unit),
