@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "sys/envp.h"
+#include "sys/selinux.h"
 
 /*
  * Everything that can fail by a lack of memory happens before fork(2). After it the child makes
@@ -36,6 +37,9 @@ struct failure {
 	int stage;
 	int error;
 };
+
+/* In place of a stage: no failure, but the domain was refused and exec is tried without. */
+#define STAGE_DOMAIN (-1)
 
 /* All that the forked child needs, made before. */
 struct launch {
@@ -178,11 +182,15 @@ static void write_pids(struct launch *l) {
 	}
 }
 
-__attribute__((noreturn)) static void fail(const struct launch *l, enum child_stage stage,
-					   int error) {
-	struct failure failure = {.stage = (int)stage, .error = error};
+static void tell(const struct launch *l, int stage, int error) {
+	struct failure failure = {.stage = stage, .error = error};
 
 	(void)!write(l->report_fd, &failure, sizeof(failure));
+}
+
+__attribute__((noreturn)) static void fail(const struct launch *l, enum child_stage stage,
+					   int error) {
+	tell(l, (int)stage, error);
 	if (stage != CHILD_STAGE_EXEC)
 		_exit(125);
 	_exit(error == ENOENT ? 127 : 126);
@@ -241,6 +249,21 @@ static int place_fds(struct launch *l) {
 	return 0;
 }
 
+/*
+ * In the child, in the domain that was asked for; returns where that cannot be.  Not by execvp(3):
+ * refused the file, it would go on along PATH, and execute another of the same name.
+ */
+static void execute_in_domain(const struct launch *l) {
+	int r = selinux_ask(l->conf->domain);
+
+	if (r == 0) {
+		(void)execve(l->conf->file, l->argv, l->env.entries);
+		r = -errno;
+		(void)selinux_ask(NULL);
+	}
+	tell(l, STAGE_DOMAIN, -r);
+}
+
 __attribute__((noreturn)) static void run_child(struct launch *l) {
 	const struct child_conf *conf = l->conf;
 	int r;
@@ -267,6 +290,8 @@ __attribute__((noreturn)) static void run_child(struct launch *l) {
 	write_pids(l);
 
 	signals_restore(conf->signals);
+	if (conf->domain)
+		execute_in_domain(l);
 	(void)execvpe(conf->command[0], l->argv, l->env.entries);
 	fail(l, CHILD_STAGE_EXEC, errno);
 }
@@ -323,9 +348,14 @@ int child_exec_result(struct child *c, enum child_stage *ret_stage, int *ret_err
 	struct failure failure;
 	ssize_t n;
 
-	do
+	for (;;) {
 		n = read(c->exec_fd, &failure, sizeof(failure));
-	while (n < 0 && errno == EINTR);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != sizeof(failure) || failure.stage != STAGE_DOMAIN)
+			break;
+		c->domain_error = failure.error;
+	}
 	if (n < 0 && errno == EAGAIN)
 		return -EAGAIN;
 	c->exec_fd = fd_close(c->exec_fd);

@@ -20,6 +20,8 @@ struct child_fd {
 struct child_conf {
 	char *const *command; /* argv */
 	const char *argv0;    /* --argv0, or NULL */
+	const char *domain; /* SELinux: asked for where @file is executed; NULL: nothing is asked */
+	const char *file;   /* what execvp(3) finds for command[0]; used with @domain only */
 	const struct signals *signals;
 	const struct inherit *inherit;
 	const struct child_fd *fds;
@@ -43,19 +45,20 @@ enum child_stage {
 };
 
 struct child {
-	pid_t pid;   /* 0: none yet, or reaped */
-	pid_t pgid;  /* its group, as long as it may be signalled; 0: none */
-	int exec_fd; /* readable once exec succeeded (end of file) or failed; -1 after
-			child_exec_result() */
+	pid_t pid;        /* 0: none yet, or reaped */
+	pid_t pgid;       /* its group, as long as it may be signalled; 0: none */
+	int exec_fd;      /* readable once exec succeeded (end of file) or failed; -1 after
+			     child_exec_result() */
+	int domain_error; /* then: the errno with which the domain was refused; 0: it was not */
 };
 
 /*
  * Forks and executes (execvp). In the child LISTEN_PID (where it names us) and SYSTEMD_EXEC_PID
  * (likewise) become its own pid, LISTEN_PIDFDID goes, SIGCHLD's disposition and the mask come back
- * last. A closed 0 to 2 is closed again. The group exists when this returns: with setsid it waits
- * for that one call of the child. All signals must be blocked (signals_block()).
- * Returns 0, or a negative errno: nothing was started (-EEXIST: one of @conf->fds has the number of
- * an inherited one or of another; -EINVAL: a number below 3).
+ * last. A closed 0 to 2 is closed again. A domain that is refused is done without. The group exists
+ * when this returns: with setsid it waits for that one call of the child. All signals must be
+ * blocked (signals_block()). Returns 0, or a negative errno: nothing was started (-EEXIST: one of
+ * @conf->fds has the number of an inherited one or of another; -EINVAL: a number below 3).
  */
 int child_start(struct child *c, const struct child_conf *conf);
 

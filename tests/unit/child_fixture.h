@@ -40,8 +40,11 @@ static inline int exec_result(enum child_stage *stage, int *error) {
 	struct pollfd wait_for = {.fd = child.exec_fd, .events = POLLIN};
 	int r;
 
-	CHECK(poll(&wait_for, 1, (int)(PATIENCE / USEC_PER_MSEC)) == 1);
-	r = child_exec_result(&child, stage, error);
+	/* More than once where a domain was refused, which is told before exec. */
+	do {
+		CHECK(poll(&wait_for, 1, (int)(PATIENCE / USEC_PER_MSEC)) == 1);
+		r = child_exec_result(&child, stage, error);
+	} while (r == -EAGAIN);
 	CHECK(r == 0 || r == 1);
 	CHECK(child.exec_fd == -1);
 	return r;
