@@ -64,26 +64,25 @@ static int printed(void) {
 }
 
 /*
- * The unit that started us. From a shell sd_pid_get_unit(3) names the session's scope, or the
+ * True where a unit started us. From a shell sd_pid_get_unit(3) names the session's scope, or the
  * service that the shell is in: that is not ours.
  */
-static char *own_unit(void) {
+static bool is_from_manager(void) {
 	const char *exec_pid = getenv("SYSTEMD_EXEC_PID"), *socket = getenv("NOTIFY_SOCKET");
-	bool is_started_by_manager =
-		(socket && *socket) || (exec_pid && strtol(exec_pid, NULL, 10) == getpid());
 
-	return is_started_by_manager ? notifier_unit() : NULL;
+	return (socket && *socket) || (exec_pid && strtol(exec_pid, NULL, 10) == getpid());
 }
 
 static int run(struct conf *c, struct signals *signals, struct inherit *inherit, int *ret_status) {
 	char errors[ERRORS_MAX];
 	struct text t = TEXT_OVER(errors);
 	const char *socket = getenv("NOTIFY_SOCKET");
-	char *unit = own_unit();
+	char *unit = is_from_manager() ? notifier_unit() : NULL;
 	struct supervisor_setup setup = {
 		.conf = c,
 		.signals = signals,
 		.inherit = inherit,
+		.is_from_manager = is_from_manager(),
 		.env = {.has_notify_socket = socket && *socket,
 			.watchdog_usec = notifier_watchdog_usec(),
 			.unit = unit},

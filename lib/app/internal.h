@@ -14,6 +14,7 @@
 #include "sys/notifier.h"
 #include "sys/notify_sock.h"
 #include "sys/reaper.h"
+#include "sys/selinux.h"
 #include "sys/spawn.h"
 #include "sys/tty.h"
 #include "sys/unit_query.h"
@@ -144,6 +145,8 @@ struct supervisor {
 	struct probe_owner owner;
 
 	struct child child;
+	struct selinux selinux;
+	int domain;            /* what selinux_init() returned; 0 where no manager started us */
 	bool is_child_stopped; /* as waitid said last */
 	struct hold hold;
 	struct tty tty;
@@ -282,6 +285,7 @@ void message_recovered(struct supervisor *s);
 void message_degraded(struct supervisor *s, bool is_degraded);
 void message_ready(struct supervisor *s);
 void message_start(struct supervisor *s);
+void message_domain(struct supervisor *s); /* exec succeeded */
 void message_action(struct supervisor *s, const char *what);
 void message_child_gone(struct supervisor *s, int wait_status);
 void message_exec_failed(struct supervisor *s, enum child_stage stage, int error);

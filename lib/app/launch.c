@@ -309,6 +309,12 @@ int launch_start(struct supervisor *s) {
 	c.set_env = surroundings.set;
 	c.fds = surroundings.fds;
 	c.n_fds = surroundings.n_fds;
+	if (s->setup->is_from_manager)
+		s->domain = selinux_init(&s->selinux, s->conf->command[0]);
+	if (s->domain > 0 && selinux_must_ask(&s->selinux)) {
+		c.domain = s->selinux.wanted;
+		c.file = s->selinux.file;
+	}
 
 	stop = pending_stop(s);
 	if (stop > 0) {

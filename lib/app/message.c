@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "app/internal.h"
 #include "app/message_ids.h"
@@ -84,12 +83,6 @@ void message_ready(struct supervisor *s) {
 }
 
 void message_start(struct supervisor *s) {
-	/* The domain that systemd would have given the command is not set: only one of sdwd's
-	 * policy could allow it. */
-	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
-		log_warning(
-			"SELinux: the service runs in sdwd's domain, not in the one that its file "
-			"would have given it");
 	if (s->n_slots == 0)
 		log_notice("watching the process only: a hang will not be seen (see --http, "
 			   "--heartbeat, "
@@ -107,6 +100,41 @@ void message_start(struct supervisor *s) {
 	if (notifier_is_open(&s->notifier) && !s->has_watchdog && s->mode == ON_UNHEALTHY_WITHHOLD)
 		log_warning("--on-unhealthy=withhold without WatchdogSec= in this unit: nobody "
 			    "will act");
+}
+
+/* Two of them must fit into a line, with the advice behind them. */
+#define DOMAIN_SHOWN 300
+
+static void warn_elsewhere(const struct supervisor *s, const char *domain) {
+	int refused = s->child.domain_error;
+
+	log_warning("SELinux: the service runs in %.*s, not in %.*s as systemd would have given "
+		    "it%s%s; allow sdwd this transition, or name the domain by SELinuxContext= "
+		    "(SELINUX in sdwd(1))",
+		    DOMAIN_SHOWN, domain, DOMAIN_SHOWN, s->selinux.wanted, refused > 0 ? ": " : "",
+		    refused > 0 ? strerror(refused) : "");
+}
+
+void message_domain(struct supervisor *s) {
+	char actual[SELINUX_CONTEXT_MAX];
+	const char *domain = s->selinux.wanted;
+
+	if (s->domain < 0)
+		log_warning("SELinux: cannot find out the domain that systemd would have given the "
+			    "service: %s; it has the one that the policy gives it under sdwd "
+			    "(SELINUX in sdwd(1))",
+			    strerror(-s->domain));
+	if (s->domain <= 0)
+		return;
+	if (selinux_is_elsewhere(&s->selinux, s->child.pid, s->child.domain_error, actual)) {
+		warn_elsewhere(s, actual);
+		domain = actual;
+	}
+	/* PR_SET_PDEATHSIG does not outlive a change of the domain, whoever sets it. */
+	if (s->conf->pdeathsig > 0 && strcmp(domain, s->selinux.own) != 0)
+		log_warning("--pdeathsig has no effect: at the change to the domain %.*s the "
+			    "kernel takes it back",
+			    DOMAIN_SHOWN, domain);
 }
 
 void message_action(struct supervisor *s, const char *what) {

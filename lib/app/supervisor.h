@@ -12,6 +12,7 @@ struct supervisor_setup {
 	usec_t watchdog_usec;    /* W */
 	struct signals *signals; /* blocked, not opened yet */
 	struct inherit *inherit;
+	bool is_from_manager; /* systemd started us, not somebody in a shell */
 };
 
 /* How sdwd must end: as waitpid(2) would tell it (exit code << 8, or a signal to die by). */

@@ -434,13 +434,21 @@ def test_a_file_shared_with_the_child_loses_no_line(sdwd):
 # SELinux ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_there", [True, False])
-def test_selinux_is_warned_of_once(make_runner, sdwd_path, is_there):
-    """The kernel here has none: a folder in its place says that it is on."""
+# What a kernel that has it does is seen by full-kernel.
+
+
+@pytest.mark.parametrize("is_there, exec_pid, told", [
+    (True, "$$", 1),  # a unit's main process
+    (True, "1", 0),  # somebody else's environment: nobody to be stood in for
+    (False, "$$", 0),
+])
+def test_selinux_that_tells_nothing_is_warned_of_once(make_runner, sdwd_path, is_there, exec_pid, told):
+    """The kernel here has none: a folder in its place says that it is on, and the rest cannot be found out."""
     script = "mount -t tmpfs none /sys/fs && "
     script += "mkdir /sys/fs/selinux && touch /sys/fs/selinux/enforce && " if is_there else ""
+    script += f'unset NOTIFY_SOCKET && export SYSTEMD_EXEC_PID={exec_pid} && exec "$@"'
     namespaces = "-m" if os.geteuid() == 0 else "-rm"
-    run = make_runner(shutil.which("unshare"))(
-        namespaces, "/bin/sh", "-c", script + 'exec "$@"', "sh", sdwd_path, "--", "true")
+    run = make_runner(shutil.which("unshare"))(namespaces, "/bin/sh", "-c", script, "sh", sdwd_path, "--", "true")
     assert run.wait() == 0
-    assert run.stderr().count("SELinux") == (1 if is_there else 0)
+    assert run.stderr().count("SELinux: cannot find out the domain") == told
+    assert run.stderr().count("SELinux:") == told
