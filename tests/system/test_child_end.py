@@ -177,7 +177,7 @@ def wait_no_zombie(pid):
         time.sleep(0.01)
 
 
-def test_no_zombie_stays(sdwd):
+def test_G16_no_zombie_stays(sdwd):
     line = 'for i in 1 2 3 4 5 6 7 8 9 10; do sh -c "for j in 1 2 3 4 5 6 7 8 9 10; do sleep 0.\\$j & done"; done; ' \
            'echo up; exec sleep 1000'
     one = sdwd(command=["sh", "-c", line])

@@ -69,7 +69,7 @@ def test_all_of_the_list_must_hold(sdwd, manager, child, ready, needed):
     assert is_pingless_before_ready(manager) and len(manager.matching("READY=1")) == 1
 
 
-def test_no_ping_before_ready_however_healthy(sdwd, manager, child):
+def test_G2_no_ping_before_ready_however_healthy(sdwd, manager, child):
     sdwd("--heartbeat", "--ready=healthy,notify", command=child.command, watchdog=0.5)
     child("repeat(0.02, beat)")
     manager.never("WATCHDOG=1", 1)
@@ -203,7 +203,7 @@ def test_start_timeout_ends_with_ready(sdwd, manager, child):
 
 
 @pytest.mark.option("extend-start")
-def test_extend_start_asks_for_more_time_until_ready_or_its_limit(sdwd, manager, child):
+def test_G9_extend_start_asks_for_more_time_until_ready_or_its_limit(sdwd, manager, child):
     names = ("EXTEND_TIMEOUT_USEC=",)
     long = sdwd("--heartbeat", "--extend-start=1h", command=["sleep", "1000"])
     short = sdwd("--heartbeat", "--extend-start=2s", command=["sleep", "1000"])

@@ -82,7 +82,7 @@ def test_watchdog_usec_changes_the_silence(running, manager, child):
     run.wait_stderr("healthy again")
 
 
-def test_extend_timeout_goes_up_only_where_systemd_has_a_timer_for_it(sdwd, manager, child):
+def test_G9_extend_timeout_goes_up_only_where_systemd_has_a_timer_for_it(sdwd, manager, child):
     run = sdwd("--ready=notify", command=child.command)
     extend = "EXTEND_TIMEOUT_USEC=5000000"
     send = f"notify({extend!r})"

@@ -66,7 +66,7 @@ def test_stop_tells_child_and_orphans_and_waits(systemd, sdwd_path, tmp_path):
     assert_nothing_left(systemd)
 
 
-def test_watchdog_aborts_the_child_through_sdwd(systemd, sdwd_path, tmp_path):
+def test_G6_watchdog_aborts_the_child_through_sdwd(systemd, sdwd_path, tmp_path):
     units, files = start(systemd, sdwd_path, tmp_path, "--heartbeat --orphan-timeout=100ms", f"WatchdogSec={W}")
     for mode, unit in units.items():
         systemd.wait_state(unit, ActiveState="failed", Result="watchdog")

@@ -34,6 +34,7 @@ ExecStart={sdwd} {options} -- /usr/bin/python3 {worker} {kind} {healthy} {file} 
 # kind of worker, options of sdwd, probe and causes that the journal names, L in seconds (W where the process itself counts)
 SOURCES = {
     "heartbeat": ("heartbeat", "--heartbeat", "heartbeat", {"silent"}, 0.8 * W),
+    "heartbeat-long": ("heartbeat", "--heartbeat --silence=3s", "heartbeat", {"silent"}, 3.0),
     "notify": ("notify", "--notify", "notify", {"silent"}, 0.8 * W),
     "http-hang": ("http", "--http=http://127.0.0.1:{port}/", "http", {"read-timeout", "connect-timeout"}, 1.46),
     "http-closed": ("http-close", "--http=http://localhost:{port}/", "http", {"connect-refused"}, 1.46),
@@ -96,7 +97,7 @@ def write_table(source, mode, lines):
 @pytest.mark.option("unix")
 @pytest.mark.option("exec")
 @pytest.mark.parametrize("source", SOURCES)
-def test_withhold_acts_by_the_formula(systemd, sdwd_path, tmp_path, source):
+def test_G4_withhold_acts_by_the_formula(systemd, sdwd_path, tmp_path, source):
     _, _, probe, causes, lease = SOURCES[source]
     latest = max(lease, W) + min(W / 10, 1) + 0.25
     # The process is looked at with each ping, W/2 apart: its last good look may be that much older than its last deed.
@@ -122,7 +123,7 @@ def test_withhold_acts_by_the_formula(systemd, sdwd_path, tmp_path, source):
 
 @pytest.mark.option("on-unhealthy")
 @pytest.mark.parametrize("source", SOURCES)
-def test_trigger_acts_at_the_verdict_and_says_why(systemd, sdwd_path, tmp_path, source):
+def test_G3_trigger_acts_at_the_verdict_and_says_why(systemd, sdwd_path, tmp_path, source):
     _, _, probe, causes, _ = SOURCES[source]
     delays, lines = [], []
     for unit, evidence, entries, state in run_rows(systemd, sdwd_path, tmp_path, source, "--on-unhealthy=trigger"):

@@ -31,7 +31,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 
 @pytest.mark.option("extend-start")
-def test_slow_start_outlives_systemds_timeout_only_with_extend_start(systemd, sdwd_path, tmp_path):
+def test_G8_slow_start_outlives_systemds_timeout_only_with_extend_start(systemd, sdwd_path, tmp_path):
     child = wrapped.script(tmp_path, "slow", SLOW)
     lines = "TimeoutStartSec=2", "WatchdogSec=10"
     units = wrapped.start_all(systemd, {
@@ -104,7 +104,7 @@ def test_ready_only_when_http_answers_well(systemd, sdwd_path, tmp_path):
 
 
 @pytest.mark.parametrize("line", ["WatchdogSec=infinity", "WatchdogSec=0", ""], ids=["infinity", "zero", "none"])
-def test_without_a_watchdog_it_only_says_so(systemd, sdwd_path, tmp_path, line):
+def test_G12_without_a_watchdog_it_only_says_so(systemd, sdwd_path, tmp_path, line):
     child = wrapped.script(tmp_path, "silent", "#!/bin/sh\necho >&$SDWD_HEARTBEAT_FD\nexec sleep 3600\n")
     unit = systemd.unit("unwatched", wrapped.unit_text(f"{sdwd_path} --heartbeat --silence=500ms -- {child}", line))
     systemd.start(unit)
