@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 
-#define SECOND_AFTER_SEC 0.250
+#define NEXT_AFTER_SEC 0.250
 #define QUEUE_RETRY_SEC 0.020
 
 static void set_ipv4(struct dial_address *a, struct in_addr address, uint16_t port) {
@@ -69,6 +69,22 @@ int dial_target_host(struct dial_target *t, const char *host, uint16_t port) {
 	set_ipv6(&t->addresses[0], &ipv6, (uint32_t)zone, port);
 	t->n_addresses = 1;
 	return 0;
+}
+
+void dial_target_resolved(struct dial_target *t, const struct prober_address *addresses, size_t n,
+			  uint16_t port) {
+	t->n_addresses = MIN(n, ARRAY_SIZE(t->addresses));
+	for (size_t i = 0; i < t->n_addresses; i++) {
+		struct in_addr ipv4;
+		struct in6_addr ipv6;
+
+		memcpy(&ipv4, addresses[i].bytes, sizeof(ipv4));
+		memcpy(&ipv6, addresses[i].bytes, sizeof(ipv6));
+		if (addresses[i].is_ipv6)
+			set_ipv6(&t->addresses[i], &ipv6, addresses[i].zone, port);
+		else
+			set_ipv4(&t->addresses[i], ipv4, port);
+	}
 }
 
 int dial_target_path(struct dial_target *t, const char *path) {
@@ -156,7 +172,10 @@ static int close_try(struct dial *d, struct dial_try *try) {
 }
 
 static bool is_any_open(const struct dial *d) {
-	return d->tries[0].is_open || d->tries[1].is_open;
+	for (size_t i = 0; i < ARRAY_SIZE(d->tries); i++)
+		if (d->tries[i].is_open)
+			return true;
+	return false;
 }
 
 static void arm(struct dial *d, double after) {
@@ -212,7 +231,7 @@ static int open_next(struct dial *d, int *ret_fd) {
 			return 0;
 		}
 		if (r == 0 && d->next < d->target->n_addresses)
-			arm(d, SECOND_AFTER_SEC);
+			arm(d, NEXT_AFTER_SEC);
 		if (r >= 0)
 			return r;
 		note_error(d, i, r);

@@ -7,10 +7,12 @@
 #include <sys/un.h>
 
 #include "base/defs.h"
+#include "core/prober_msg.h"
 
 /*
  * Stream connections without blocking and without a resolver: to a numeric address, to "localhost"
- * (127.0.0.1 and ::1, the first success wins), or to an AF_UNIX socket.
+ * (127.0.0.1 and ::1, the first success wins), to the addresses that the prober has found for a
+ * name, or to an AF_UNIX socket.
  *
  * No SO_LINGER anywhere: on Linux close(2) of a socket with a linger time waits for it even where
  * the socket is non-blocking, the time does not shorten TIME_WAIT, and a time of 0 sends RST into
@@ -27,9 +29,11 @@ struct dial_address {
 	socklen_t length;
 };
 
+#define DIAL_ADDRESSES_MAX PROBER_ADDRESSES_MAX
+
 /* Where to. Plain data, no owner. */
 struct dial_target {
-	struct dial_address addresses[2];
+	struct dial_address addresses[DIAL_ADDRESSES_MAX];
 	size_t n_addresses; /* 2 for localhost */
 };
 
@@ -38,6 +42,11 @@ struct dial_target {
  * or "localhost". Returns 0, -EINVAL (none of these: a name), or -ENODEV (no such interface).
  */
 int dial_target_host(struct dial_target *t, const char *host, uint16_t port);
+
+/* What a name was resolved to, in the order in which they are to be tried; replaces what is there.
+ */
+void dial_target_resolved(struct dial_target *t, const struct prober_address *addresses, size_t n,
+			  uint16_t port);
 
 /*
  * @path: of a socket, or "@name" for an abstract one. A relative path is taken from the working
@@ -69,7 +78,7 @@ struct dial {
 	struct ev_loop *loop;
 	const struct dial_target *target;
 	struct ev_timer timer;
-	struct dial_try tries[2];
+	struct dial_try tries[DIAL_ADDRESSES_MAX];
 	size_t next;
 	int error, error_rank;
 };
@@ -78,7 +87,7 @@ struct dial {
  * Begins. @d must be idle; @loop and @target are borrowed until the end. Returns 0 (under way),
  * DIAL_CONNECTED with *@ret_fd (the caller's), or a negative errno: it failed.
  *
- * The second address of localhost is tried when the first fails, or 250 ms later (the delay of RFC
+ * The next address is tried when the last one fails, or 250 ms later beside it (the delay of RFC
  * 8305). A full AF_UNIX queue (EAGAIN of connect(2)) is tried again every 20 ms. Nothing ends but
  * by success, failure, or dial_cancel(): the deadline is the owner's.
  */

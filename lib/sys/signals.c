@@ -96,6 +96,20 @@ void signals_reset(void) {
 	(void)change_mask(&none, NULL);
 }
 
+void signals_ignore(void) {
+	struct sigaction ignored = {.sa_handler = SIG_IGN}, standard = {.sa_handler = SIG_DFL};
+	sigset_t blockable, none;
+
+	fill_blockable(&blockable);
+	for (int n = 1; n < _NSIG; n++)
+		(void)sigaction(n,
+				sigismember(&blockable, n) == 1 && n != SIGCHLD ? &ignored
+										: &standard,
+				NULL);
+	memset(&none, 0, sizeof(none));
+	(void)change_mask(&none, NULL);
+}
+
 void signals_close(struct signals *s) {
 	s->fd = fd_close(s->fd);
 }

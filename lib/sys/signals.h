@@ -37,4 +37,11 @@ void signals_restore(const struct signals *s);
 /* In a forked check or hook: all dispositions default, then the empty mask. */
 void signals_reset(void);
 
+/*
+ * In a forked helper whose end is ours alone to decide: everything that a manager or a terminal may
+ * send is ignored, also after exec (SIGABRT too: abort(3) overrides that); faults and SIGCHLD are
+ * default; then the empty mask.
+ */
+void signals_ignore(void);
+
 void signals_close(struct signals *s);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -99,6 +100,54 @@ int spawn_start(const struct spawn_command *c, char *const *set_env, int output_
 		return -errno;
 	if (pid == 0)
 		run_child(c, &env, output_fd);
+	*ret_pid = pid;
+	return 0;
+}
+
+/* Puts the program on 4, closed by exec, and the socket on 3. */
+static int place_helper_fds(int program_fd, int socket_fd) {
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* Out of the way of each other first. */
+	program_fd = fcntl(program_fd, F_DUPFD_CLOEXEC, 5);
+	socket_fd = fcntl(socket_fd, F_DUPFD_CLOEXEC, 5);
+	if (null < 0 || program_fd < 0 || socket_fd < 0)
+		return -errno;
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(socket_fd, 3) < 0 || dup3(program_fd, 4, O_CLOEXEC) < 0)
+		return -errno;
+	spawn_close_from(5);
+	return 4;
+}
+
+__attribute__((noreturn)) static void
+run_helper(int program_fd, char *const *argv, const struct envp *env, int socket_fd, pid_t parent) {
+	(void)setsid();
+	program_fd = place_helper_fds(program_fd, socket_fd);
+	if (program_fd < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(126);
+	/* The parent may have died before it was asked for. */
+	if (getppid() != parent)
+		_exit(126);
+	self_undo();
+	signals_ignore();
+	(void)syscall(SYS_execveat, program_fd, "", argv, env->entries, AT_EMPTY_PATH);
+	_exit(126);
+}
+
+int spawn_helper(int program_fd, char *const *argv, int socket_fd, pid_t *ret_pid) {
+	cleanup(envp_done) struct envp env;
+	pid_t parent = getpid(), pid;
+	int r;
+
+	r = build_environment(&env, NULL);
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		run_helper(program_fd, argv, &env, socket_fd, parent);
 	*ret_pid = pid;
 	return 0;
 }

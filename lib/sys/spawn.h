@@ -42,5 +42,13 @@ int spawn_start(const struct spawn_command *c, char *const *set_env, int output_
 /* In a forked child: closes every fd from @first on. */
 void spawn_close_from(unsigned first);
 
+/*
+ * Starts a helper of our own, not of the operator's: the program that is open at @program_fd
+ * (O_PATH is enough), called @argv[0]. As spawn_start(), but no signal of a unit or a terminal ends
+ * it (signals_ignore()), it dies with us (SIGKILL), stdout is /dev/null, stderr stays ours, and
+ * @socket_fd (borrowed) is its fd 3. Returns 0 and the pid (group leader), or a negative errno.
+ */
+int spawn_helper(int program_fd, char *const *argv, int socket_fd, pid_t *ret_pid);
+
 /* SIGKILL to the whole group of @pid, which must not have been reaped. */
 void spawn_kill(pid_t pid);

@@ -199,6 +199,51 @@ static void test_localhost_ipv4_hangs(void **state) {
 	ports_done(&p);
 }
 
+/* What a name was resolved to: refused, hanging, refused, and at last one that accepts. */
+static void test_the_addresses_of_a_name(void **state) {
+	struct dial_fixture *f = *state;
+	struct ports p = ports_open();
+	const struct prober_address addresses[] = {
+		{.bytes = {127, 0, 0, 2}},
+		{.bytes = {127, 0, 0, 1}},
+		{.bytes = {127, 0, 0, 3}},
+		{.is_ipv6 = true, .bytes = {[15] = 1}},
+	};
+	int fds[2];
+
+	fill_queue(&p, fds);
+	assert_int_equal(listen(p.v6, 5), 0);
+	dial_target_resolved(&f->target, addresses, 4, p.port);
+	assert_int_equal(f->target.n_addresses, 4);
+	assert_int_equal(peer_family(dial_fixture_dial(f)), AF_INET6);
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+	ports_done(&p);
+}
+
+static void test_every_address_of_a_name_refuses(void **state) {
+	const struct prober_address addresses[] = {{.bytes = {127, 0, 0, 2}},
+						   {.bytes = {127, 0, 0, 1}},
+						   {.bytes = {127, 0, 0, 3}}};
+	struct dial_fixture *f = *state;
+	struct ports p = ports_open();
+
+	dial_target_resolved(&f->target, addresses, 3, p.port);
+	assert_int_equal(dial_fixture_dial(f), -ECONNREFUSED);
+	ports_done(&p);
+}
+
+static void test_a_resolved_address_keeps_its_zone(void **state) {
+	const struct prober_address address = {.is_ipv6 = true, .zone = 5, .bytes = {0xfe, 0x80}};
+	struct dial_target t;
+
+	dial_target_resolved(&t, &address, 1, 8080);
+	assert_int_equal(t.n_addresses, 1);
+	assert_int_equal(t.addresses[0].in6.sin6_scope_id, 5);
+	assert_int_equal(t.addresses[0].in6.sin6_port, htons(8080));
+	assert_int_equal(t.addresses[0].in6.sin6_addr.s6_addr[0], 0xfe);
+}
+
 static void test_nobody_takes_it(void **state) {
 	struct dial_fixture *f = *state;
 	struct ports p = ports_open();
@@ -349,6 +394,9 @@ int main(void) {
 		dial_test(test_f18_localhost_ipv6_only),
 		dial_test(test_localhost_refused_twice),
 		dial_test(test_localhost_ipv4_hangs),
+		dial_test(test_the_addresses_of_a_name),
+		dial_test(test_every_address_of_a_name_refuses),
+		cmocka_unit_test(test_a_resolved_address_keeps_its_zone),
 		dial_test(test_nobody_takes_it),
 		dial_test(test_check_finds_what_the_loop_did_not_tell),
 		dial_test(test_check_goes_on_to_the_second_address),
