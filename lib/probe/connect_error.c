@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/usec.h"
+
 void outcome_from_connect(struct outcome *o, int error) {
 	switch (-error) {
 	case EMFILE:
@@ -27,4 +29,12 @@ void outcome_from_connect(struct outcome *o, int error) {
 	default:
 		outcome_set(o, CAUSE_CONNECT_FAILED, "cannot connect: %s", strerror(-error));
 	}
+}
+
+void outcome_connect_late(struct outcome *o, usec_t within_usec, bool is_queue_full) {
+	char within[USEC_STR_MAX];
+
+	outcome_set(o, CAUSE_CONNECT_TIMEOUT, "no connection within %s%s",
+		    usec_str_short(within, within_usec),
+		    is_queue_full ? ": its listen queue is full" : "");
 }

@@ -3,15 +3,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "base/match.h"
-#include "base/usec.h"
-#include "core/http_reply.h"
 #include "probe/connect_error.h"
-#include "probe/http_settings.h"
+#include "probe/http_exchange.h"
 
 /*
  * One look is one request on a fresh connection (more with --http-follow), and ends with the whole
@@ -25,7 +21,6 @@
  * waits for any of this.
  */
 
-#define REDIRECTS_MAX 10
 #define READ_SIZE (8 * 1024)
 #define READ_TURNS 8              /* per wake-up */
 #define LINGER_MAX (64 * 1024)    /* thrown away after the verdict, then we close */
@@ -44,13 +39,10 @@ struct http_probe {
 	struct dial dial;
 	bool has_connection;
 	struct ev_io io; /* its fd is ours while has_connection */
-	unsigned n_redirects;
-	const char *method;  /* of the request under way: a redirect may change it */
-	struct http_url url; /* likewise */
+	struct http_exchange exchange;
 	struct text request;
 	size_t sent;
 	size_t thrown_away;
-	struct http_reply reply;
 	char request_buffer[HTTP_REQUEST_MAX];
 };
 
@@ -96,7 +88,7 @@ static void linger(struct http_probe *h) {
 
 /* The look has its verdict. */
 static void settle(struct http_probe *h) {
-	const struct http_reply *r = &h->reply;
+	const struct http_reply *r = &h->exchange.reply;
 
 	dial_cancel(&h->dial);
 	h->phase = PHASE_IDLE;
@@ -109,99 +101,16 @@ static void settle(struct http_probe *h) {
 		close_connection(h);
 }
 
-static bool is_redirect(const struct http_probe *h) {
-	int status = h->reply.status;
-
-	return settings(h)->follows &&
-	       (status == 301 || status == 302 || status == 303 || status == 307 || status == 308);
-}
-
-/* A bad status says more than whatever happens to the rest of its response. */
-static bool has_bad_status(const struct http_probe *h) {
-	return h->reply.has_head && !is_redirect(h) &&
-	       !http_status_is_good(settings(h), h->reply.status);
-}
-
-static void set_bad_status(struct http_probe *h, struct outcome *ret) {
-	outcome_set(ret, CAUSE_HTTP_STATUS, "HTTP %d, not within %s", h->reply.status,
-		    settings(h)->statuses.text);
-}
-
 static bool begin_request(struct http_probe *h, struct outcome *ret);
-
-/* A redirect that is not followed is a sign of life where its status is good. */
-static bool judge_redirect(struct http_probe *h, struct outcome *ret) {
-	const struct http_settings *s = settings(h);
-	struct http_url next;
-	int r = -EINVAL;
-
-	if (h->reply.location[0] != '\0' && !h->reply.is_location_cut)
-		r = http_url_resolve(&h->url, http_headers_find(&s->headers, "Host"),
-				     h->reply.location, &next);
-	if (r < 0) {
-		if (!http_status_is_good(s, h->reply.status))
-			set_bad_status(h, ret);
-		else if (r == -EXDEV)
-			outcome_set(ret, CAUSE_DEGRADED, "HTTP %d leads to another host: %s",
-				    h->reply.status, h->reply.location);
-		else
-			outcome_set(ret, CAUSE_DEGRADED, "HTTP %d without a usable Location",
-				    h->reply.status);
-		return true;
-	}
-	if (h->n_redirects == REDIRECTS_MAX) {
-		outcome_set(ret, CAUSE_HTTP_STATUS, "HTTP %d after %d redirects", h->reply.status,
-			    REDIRECTS_MAX);
-		return true;
-	}
-	h->n_redirects++;
-	h->url = next;
-	/* RFC 9110 sections 15.4.2 to 15.4.4: what browsers and curl do. */
-	if (strcmp(h->method, "HEAD") != 0 &&
-	    (h->reply.status == 303 || (strcmp(h->method, "POST") == 0 && h->reply.status < 303)))
-		h->method = "GET";
-	linger(h);
-	close_connection(h);
-	return begin_request(h, ret);
-}
-
-static void judge_body(struct http_probe *h, struct outcome *ret) {
-	const struct http_reply *r = &h->reply;
-	int found;
-
-	if (r->state == HTTP_CUT) {
-		outcome_set(ret, CAUSE_BODY_MISMATCH,
-			    "HTTP %d, but the body is longer than %d KiB: a cut body never matches",
-			    r->status, HTTP_BODY_MAX / 1024);
-		return;
-	}
-	found = match_bytes(settings(h)->body, r->body, r->body_length);
-	if (found < 0)
-		outcome_from_errno(ret, "match", -found);
-	else if (found == 0)
-		outcome_set(ret, CAUSE_BODY_MISMATCH, "HTTP %d, but the body does not match",
-			    r->status);
-	else
-		outcome_set(ret, CAUSE_OK, "HTTP %d, the body matches", r->status);
-}
 
 /* The response has ended, well or not. True: *@ret is the outcome; false: a redirect is followed.
  */
 static bool judge(struct http_probe *h, struct outcome *ret) {
-	const struct http_reply *r = &h->reply;
-
-	if (has_bad_status(h))
-		set_bad_status(h, ret);
-	else if (r->state == HTTP_BROKEN)
-		outcome_set(ret, r->received == 0 ? CAUSE_READ_FAILED : CAUSE_HTTP_PROTOCOL, "%s",
-			    r->error);
-	else if (is_redirect(h))
-		return judge_redirect(h, ret);
-	else if (settings(h)->body)
-		judge_body(h, ret);
-	else
-		outcome_set(ret, CAUSE_OK, "HTTP %d", r->status);
-	return true;
+	if (http_exchange_judge(&h->exchange, ret))
+		return true;
+	linger(h);
+	close_connection(h);
+	return begin_request(h, ret);
 }
 
 /* An error here is no verdict: the server may have answered and hung up before it read all. */
@@ -235,14 +144,11 @@ static bool talk(struct http_probe *h, int turns, struct outcome *ret) {
 		if (n < 0 && errno == EAGAIN)
 			return false;
 		if (n < 0) {
-			outcome_set(ret, CAUSE_READ_FAILED, "the connection broke: %s",
-				    strerror(errno));
-			if (has_bad_status(h))
-				set_bad_status(h, ret);
+			http_exchange_broke(&h->exchange, strerror(errno), ret);
 			return true;
 		}
-		state = n == 0 ? http_reply_end(&h->reply)
-			       : http_reply_feed(&h->reply, buffer, (size_t)n);
+		state = n == 0 ? http_reply_end(&h->exchange.reply)
+			       : http_reply_feed(&h->exchange.reply, buffer, (size_t)n);
 		if (state != HTTP_NEED_MORE)
 			return judge(h, ret);
 	}
@@ -291,8 +197,7 @@ static bool begin_request(struct http_probe *h, struct outcome *ret) {
 
 	h->request = TEXT_OVER(h->request_buffer);
 	h->sent = 0;
-	http_request_build(&h->request, h->method, &h->url, &settings(h)->headers);
-	http_reply_init(&h->reply, strcmp(h->method, "HEAD") == 0);
+	http_exchange_request(&h->exchange, &h->request);
 	h->phase = PHASE_CONNECTING;
 	h->dial.on_done = on_dialled;
 	r = dial_start(&h->dial, h->probe.loop, &settings(h)->target, &fd);
@@ -312,36 +217,16 @@ static int http_start(struct probe *p, struct outcome *ret) {
 
 	assert(h->phase == PHASE_IDLE || h->phase == PHASE_LINGERING);
 	http_cancel(p);
-	h->n_redirects = 0;
-	h->method = settings(h)->method;
-	h->url = settings(h)->url;
+	http_exchange_begin(&h->exchange, settings(h));
 	if (!begin_request(h, ret))
 		return 0;
 	settle(h);
 	return PROBE_DONE;
 }
 
-static void set_timeout(struct http_probe *h, bool is_queue_full, struct outcome *ret) {
-	const struct http_reply *r = &h->reply;
-	char within[USEC_STR_MAX];
-
-	usec_str_short(within, h->probe.conf->timeout_usec);
-	if (h->phase == PHASE_CONNECTING)
-		outcome_set(ret, CAUSE_CONNECT_TIMEOUT, "no connection within %s%s", within,
-			    is_queue_full ? ": its listen queue is full" : "");
-	else if (has_bad_status(h))
-		set_bad_status(h, ret);
-	else if (r->received == 0)
-		outcome_set(ret, CAUSE_READ_TIMEOUT, "no response within %s", within);
-	else if (!r->has_head)
-		outcome_set(ret, CAUSE_READ_TIMEOUT, "headers incomplete within %s", within);
-	else
-		outcome_set(ret, CAUSE_READ_TIMEOUT, "HTTP %d, body incomplete within %s",
-			    r->status, within);
-}
-
 static void http_expire(struct probe *p, struct outcome *ret) {
 	struct http_probe *h = http_probe(p);
+	usec_t within = h->probe.conf->timeout_usec;
 	bool is_queue_full = h->dial.is_queue_full, is_over = false;
 	int fd = -1, r;
 
@@ -350,8 +235,10 @@ static void http_expire(struct probe *p, struct outcome *ret) {
 		is_over = r != 0 && take_connection(h, r < 0 ? r : fd, ret);
 	} else
 		is_over = talk(h, READ_TURNS_AT_DEADLINE, ret);
-	if (!is_over)
-		set_timeout(h, is_queue_full, ret);
+	if (!is_over && h->phase == PHASE_CONNECTING)
+		outcome_connect_late(ret, within, is_queue_full);
+	else if (!is_over)
+		http_exchange_late(&h->exchange, within, ret);
 	settle(h);
 }
 
