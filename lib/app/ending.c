@@ -143,6 +143,7 @@ void ending_collect(struct supervisor *s) {
 	ptrdiff_t n;
 
 	hold_done(s);
+	prober_end(&s->prober);
 	helpers_kill(&s->helpers);
 	n = tell_orphans(s, &has_helpers);
 	if (n == 0) {

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "app/helpers.h"
+#include "app/prober.h"
 #include "app/supervisor.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
@@ -143,6 +144,7 @@ struct supervisor {
 	size_t n_slots;
 	ptrdiff_t notify_slot; /* of --notify, -1: none */
 	struct probe_owner owner;
+	struct prober prober;
 
 	struct child child;
 	struct selinux selinux;

@@ -9,6 +9,7 @@
 
 #include "app/internal.h"
 #include "probe/heartbeat.h"
+#include "probe/remote.h"
 #include "sys/self.h"
 
 static int open_journal(struct supervisor *s) {
@@ -47,19 +48,21 @@ static int make_probes(struct supervisor *s, struct text *error) {
 	if (!s->slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->conf->n_probes; i++) {
-		const struct probe_class *class = class_of(s->conf->probes[i]->kind);
+		const struct probe_conf *c = s->conf->probes[i];
+		const struct probe_class *class =
+			conf_needs_prober(c) ? &probe_remote : class_of(c->kind);
 		struct probe *p = calloc(1, class->size);
 		int r;
 
 		if (!p)
 			return -ENOMEM;
 		p->class = class;
-		p->conf = s->conf->probes[i];
+		p->conf = c;
 		p->owner = &s->owner;
 		p->loop = s->loop;
 		s->slots[i] = (struct slot){.probe = p, .closed_at = USEC_INFINITY};
 		s->n_slots++;
-		if (strcmp(class->kind->name, "notify") == 0)
+		if (strcmp(c->kind->name, "notify") == 0)
 			s->notify_slot = (ptrdiff_t)i;
 		r = class->init ? class->init(p, error) : 0;
 		if (r < 0)
@@ -77,7 +80,7 @@ static int settled_fd(const struct probe_conf *c) {
 
 int supervisor_check(const struct supervisor_setup *setup, struct text *errors) {
 	const struct conf *c = setup->conf;
-	int result = 0;
+	int result = prober_check(c, errors);
 
 	for (size_t i = 0; i < c->n_probes; i++) {
 		char name[32];
@@ -127,7 +130,9 @@ int launch_prepare(struct supervisor *s) {
 			  r == -EINVAL ? "empty, or a quote is not closed" : strerror(-r));
 		return r;
 	}
-	r = make_probes(s, &error);
+	r = prober_is_needed(s->conf) ? prober_open(&s->prober, s->loop, &error) : 0;
+	if (r == 0)
+		r = make_probes(s, &error);
 	if (r == 0)
 		r = adopt_init(s, &error);
 	if (r < 0) {

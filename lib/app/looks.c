@@ -78,10 +78,39 @@ static void on_helper(struct probe_owner *owner, struct probe *p, pid_t pid) {
 	helpers_add(&container_of(owner, struct supervisor, owner)->helpers, pid);
 }
 
-const struct probe_owner looks_owner = {.on_outcome = on_outcome,
-					.on_words = on_words,
-					.environment = environment_of_probe,
-					.on_helper = on_helper};
+static int ask(struct probe_owner *owner, struct prober_call *call, usec_t deadline_at,
+	       struct outcome *ret) {
+	struct supervisor *s = container_of(owner, struct supervisor, owner);
+	pid_t before = s->prober.pid;
+	int r = prober_ask(&s->prober, call, deadline_at, ret);
+
+	if (s->prober.pid > 0 && s->prober.pid != before)
+		helpers_add(&s->helpers, s->prober.pid);
+	return r;
+}
+
+static bool ask_expire(struct probe_owner *owner, struct prober_call *call,
+		       struct prober_reply *ret) {
+	struct supervisor *s = container_of(owner, struct supervisor, owner);
+
+	return prober_expire(&s->prober, call, ret);
+}
+
+static void ask_cancel(struct probe_owner *owner, struct prober_call *call) {
+	struct supervisor *s = container_of(owner, struct supervisor, owner);
+
+	prober_cancel(&s->prober, call);
+}
+
+const struct probe_owner looks_owner = {
+	.on_outcome = on_outcome,
+	.on_words = on_words,
+	.environment = environment_of_probe,
+	.on_helper = on_helper,
+	.ask = ask,
+	.ask_expire = ask_expire,
+	.ask_cancel = ask_cancel,
+};
 
 static struct monitor_probe_conf conf_of(const struct supervisor *s, size_t i) {
 	const struct probe_conf *c = s->slots[i].probe->conf;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the reaper finds goes to whom it concerns: the supervised process, a hook, a probe's check,
- * adoption, or
- * nobody. */
+/* What the reaper finds goes to whom it concerns: the supervised process, a hook, the prober, a
+ * probe's check, adoption, or nobody. */
 #include <signal.h>
 
 #include "app/internal.h"
@@ -51,8 +50,8 @@ static void on_reaped(void *context, const struct reaped *r) {
 		hear_last_words(s);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
-	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !probe_takes(s, r) &&
-		 !helpers_have(&s->helpers, r->pid, s->now))
+	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !prober_reaped(&s->prober, r) &&
+		 !probe_takes(s, r) && !helpers_have(&s->helpers, r->pid, s->now))
 		adopt_exited(s, r);
 	if (r->is_gone)
 		helpers_reaped(&s->helpers, r->pid, s->now);

@@ -125,8 +125,9 @@ static void start_turn(struct supervisor *s) {
 
 static usec_t next_at(const struct supervisor *s) {
 	usec_t times[] = {
-		looks_next_at(s), adopt_next_at(s), status_next_at(s), s->start_timeout_at,
-		s->remind_at,     s->act.at,        s->ending.at,      s->hold.at,
+		looks_next_at(s),    adopt_next_at(s), status_next_at(s),
+		s->start_timeout_at, s->remind_at,     prober_next_at(&s->prober),
+		s->act.at,           s->ending.at,     s->hold.at,
 	};
 	usec_t at = USEC_INFINITY;
 
@@ -175,6 +176,7 @@ static void end_turn(struct supervisor *s) {
 		looks_stall(s, expected_at);
 	hold_turn(s);
 	looks_turn(s);
+	prober_turn(&s->prober, s->now);
 	adopt_turn(s);
 	start_turn(s);
 	looks_judge(s);
@@ -249,6 +251,7 @@ static void close_all(struct supervisor *s) {
 			free(s->slots[i].probe);
 		}
 	free(s->slots);
+	prober_done(&s->prober);
 	notifier_close(&s->notifier);
 	tty_done(&s->tty);
 	if (s->loop) {
@@ -284,6 +287,7 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = s->hold.at =
 			USEC_INFINITY;
 	s->owner = looks_owner;
+	prober_init(&s->prober);
 	ev_io_init(&s->signals_io, NULL, -1, EV_READ);
 	ev_io_init(&s->exec_io, on_exec, -1, EV_READ);
 

@@ -31,8 +31,9 @@ enum {
 };
 
 /*
- * Checks what only the app can: that the settled numbers of heartbeats are free. Errors are added
- * as conf_resolve() adds them. Returns 0, -EINVAL or -ENOMEM.
+ * Checks what only the app can: that the settled numbers of heartbeats are free, and that the
+ * prober is there where one is needed. Errors are added as conf_resolve() adds them. Returns 0, or
+ * a negative errno.
  */
 int supervisor_check(const struct supervisor_setup *setup, struct text *errors);
 

@@ -184,3 +184,12 @@ int opt_parse_signal(const struct opt *o, const char *value, void *field, struct
 	*(int *)field = number;
 	return 0;
 }
+
+void opt_add_word(struct text *words, const char *name, const char *value) {
+	text_add(words, name);
+	if (value) {
+		text_add(words, "=");
+		text_add(words, value);
+	}
+	text_add_bytes(words, "", 1);
+}

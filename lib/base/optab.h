@@ -26,6 +26,12 @@ struct opt_word {
  */
 typedef int opt_parse_t(const struct opt *o, const char *value, void *field, struct text *error);
 
+/*
+ * Adds to @words (opt_add_word()) what @parse would read into a field like the one at @field
+ * anywhere and at any time: without a file that may be gone, from another working folder.
+ */
+typedef void opt_write_t(const struct opt *o, const void *field, struct text *words);
+
 enum {
 	OPT_ARGUMENT_OPTIONAL =
 		1 << 0, /* --name or --name=VALUE; else a value follows after '=' or as next word */
@@ -42,7 +48,8 @@ struct opt {
 			      or NULL */
 	const char *help;  /* one line */
 	opt_parse_t *parse;
-	size_t offset; /* of the field in the struct that the table is for */
+	opt_write_t *write; /* NULL: the value as it was given says all */
+	size_t offset;      /* of the field in the struct that the table is for */
 	uint64_t minimum, maximum;
 	const struct opt_word *words;
 	unsigned flags;
@@ -59,6 +66,9 @@ const struct opt *opt_find(const struct opt *table, const char *name);
 /* @value for an error: in quotes, as one clean line, cut where it is long. Returns
  * @buffer. */
 const char *opt_quoted(char buffer[static OPT_QUOTED_MAX], const char *value);
+
+/* Adds "@name=@value", or "@name" where @value is NULL, and a NUL behind it. */
+void opt_add_word(struct text *words, const char *name, const char *value);
 
 /* The parsers. The field's type is said beside each. */
 opt_parse_t opt_parse_flag;     /* bool; @value NULL or yes/no/true/false/1/0/on/off */

@@ -39,11 +39,16 @@ struct probe_kind {
 	 * line, or NULL. May be NULL. */
 	const char *(*note)(const void *settings);
 
+	/* Of checked settings: why only the prober can look ("https"), or NULL where sdwd itself
+	 * can. May be NULL: sdwd always can. */
+	const char *(*needs_prober)(const void *settings);
+
 	/* Names of generic options that this kind knows beyond those of its mode, and of those of
 	 * its mode that it does not know; each NULL at the end, or NULL. */
 	const char *const *knows;
 	const char *const *knows_not;
-	usec_t start_interval_usec; /* the most that --start-interval is by default; 0: 500 ms */
+	usec_t start_interval_usec; /* the most that --start-interval is by default; 0: 500 ms, and
+				       1 s through the prober */
 };
 
 /* Where a value came from, for --check and for errors. */
@@ -210,6 +215,9 @@ int conf_set_command(struct conf *c, char *const *command, const struct origin *
 
 /* The option of that name that a probe of @kind knows, generic or its own, or NULL. */
 const struct opt *conf_probe_option(const struct probe_kind *kind, const char *name);
+
+/* Why @p needs the prober, or NULL; after its check. */
+const char *conf_needs_prober(const struct probe_conf *p);
 
 /* How the option @name was last given, or NULL where it was not. */
 const struct conf_given *conf_find_given(const struct conf_givens *given, const char *name);

@@ -84,6 +84,10 @@ const struct opt *conf_probe_option(const struct probe_kind *kind, const char *n
 	return (o->modes & 1U << kind->mode) != 0 && !is_listed(kind->knows_not, name) ? o : NULL;
 }
 
+const char *conf_needs_prober(const struct probe_conf *p) {
+	return p->kind->needs_prober ? p->kind->needs_prober(p->settings) : NULL;
+}
+
 void probe_conf_free(struct probe_conf *p) {
 	if (!p)
 		return;

@@ -14,6 +14,7 @@
 #define TIMEOUT_MOST (5 * USEC_PER_SEC)
 #define FAST_INTERVAL_LEAST (10 * USEC_PER_MSEC)
 #define START_INTERVAL_MOST (500 * USEC_PER_MSEC)
+#define START_INTERVAL_MOST_PROBER USEC_PER_SEC
 
 /* Begins the line of one error. */
 static struct text *next_error(struct text *errors) {
@@ -47,9 +48,13 @@ static bool knows(const struct probe_conf *p, const char *name) {
 	return conf_probe_option(p->kind, name) != NULL;
 }
 
-static void complete_probe(struct probe_conf *p, usec_t w) {
-	usec_t start_most = p->kind->start_interval_usec;
+static usec_t start_interval_most(const struct probe_conf *p) {
+	if (p->kind->start_interval_usec > 0)
+		return p->kind->start_interval_usec;
+	return conf_needs_prober(p) ? START_INTERVAL_MOST_PROBER : START_INTERVAL_MOST;
+}
 
+static void complete_probe(struct probe_conf *p, usec_t w) {
 	if (p->interval_usec == 0 && knows(p, "interval"))
 		p->interval_usec = MIN(MAX(w / 5, INTERVAL_LEAST), INTERVAL_MOST);
 	if (p->timeout_usec == 0 && knows(p, "timeout"))
@@ -57,8 +62,7 @@ static void complete_probe(struct probe_conf *p, usec_t w) {
 	if (p->fast_interval_usec == 0 && knows(p, "fast-interval"))
 		p->fast_interval_usec = MAX(p->interval_usec / 2, FAST_INTERVAL_LEAST);
 	if (p->start_interval_usec == 0 && knows(p, "start-interval"))
-		p->start_interval_usec =
-			MIN(p->interval_usec, start_most > 0 ? start_most : START_INTERVAL_MOST);
+		p->start_interval_usec = MIN(p->interval_usec, start_interval_most(p));
 	if (p->silence_usec == 0 && knows(p, "silence"))
 		p->silence_usec = w - w / 5;
 }
@@ -211,12 +215,13 @@ int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, stru
 		text_add(next_error(errors), "no command given");
 	else if (c->command && c->command[0] && c->command[0][0] == '\0')
 		text_add(next_error(errors), "the command '' is empty");
-	for (size_t i = 0; i < c->n_probes; i++)
-		complete_probe(c->probes[i], w);
 	r = name_probes(c, errors);
 	if (r < 0)
 		goto no_memory;
 	check_probes(c, errors);
+	/* What is checked by now says also whether it is the prober that looks. */
+	for (size_t i = 0; i < c->n_probes; i++)
+		complete_probe(c->probes[i], w);
 	check_single(c, errors);
 	check_require(c, errors);
 

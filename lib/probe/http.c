@@ -251,6 +251,7 @@ static const struct probe_kind http_kind = {
 	.settings_size = sizeof(struct http_settings),
 	.check = http_settings_check,
 	.settings_done = http_settings_done,
+	.needs_prober = http_settings_need_prober,
 };
 
 const struct probe_class probe_http = {

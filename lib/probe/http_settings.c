@@ -41,6 +41,17 @@ static int parse_header(const struct opt *o, const char *value, void *field, str
 	return http_headers_add(field, value, error);
 }
 
+/* What came from a file stands as if it had been given. */
+static void write_headers(const struct opt *o, const void *field, struct text *words) {
+	const struct http_headers *headers = field;
+
+	for (size_t i = 0; i < headers->n_items; i++) {
+		text_addf(words, "%s=%s: ", o->name, headers->items[i].name);
+		text_add(words, headers->items[i].value);
+		text_add_bytes(words, "", 1);
+	}
+}
+
 /* A status of three digits at *@p, which moves behind it; 0: there is none. */
 static int take_status(const char **p) {
 	int status = 0;
@@ -96,9 +107,23 @@ static int parse_unix(const struct opt *o, const char *value, void *field, struc
 	return 0;
 }
 
-/* ADDR, ADDR:PORT, [ADDR]:PORT; an IPv6 address without a port needs no brackets. */
+/* With the folder of the start, if it was relative. */
+static void write_unix(const struct opt *o, const void *field, struct text *words) {
+	const struct dial_target *target = field;
+	const struct dial_address *a = &target->addresses[0];
+	size_t length = a->length - offsetof(struct sockaddr_un, sun_path);
+	char path[sizeof(a->un.sun_path) + 1];
+
+	memcpy(path, a->un.sun_path, length);
+	path[length] = '\0';
+	if (path[0] == '\0')
+		path[0] = '@';
+	opt_add_word(words, o->name, path);
+}
+
+/* HOST, HOST:PORT, [ADDR]:PORT; an IPv6 address without a port needs no brackets. */
 static int parse_connect(const struct opt *o, const char *value, void *field, struct text *error) {
-	static const char reason[] = "is no ADDRESS[:PORT] with a numeric address or localhost";
+	static const char reason[] = "is no HOST[:PORT]";
 	struct http_connect parsed = {0};
 	struct dial_target target;
 	const char *host = value, *colon = strchr(value, ':'), *port = NULL;
@@ -127,9 +152,10 @@ static int parse_connect(const struct opt *o, const char *value, void *field, st
 		parsed.port = (uint16_t)number;
 	}
 	r = dial_target_host(&target, parsed.host, parsed.port);
-	if (r < 0)
-		return refuse(error, value,
-			      r == -ENODEV ? "names an interface that is not there" : reason);
+	if (r == -ENODEV)
+		return refuse(error, value, "names an interface that is not there");
+	if (r < 0 && (*value == '[' || !http_host_is_name(parsed.host)))
+		return refuse(error, value, reason);
 	*(struct http_connect *)field = parsed;
 	return 0;
 }
@@ -151,6 +177,7 @@ const struct opt http_options[] = {
 		.help = "'Name: value' replaces or adds, 'Name:' leaves out; @FILE: the lines of a "
 			"file",
 		.parse = parse_header,
+		.write = write_headers,
 		.offset = offsetof(struct http_settings, headers),
 		.flags = OPT_REPEAT,
 	},
@@ -175,12 +202,13 @@ const struct opt http_options[] = {
 		.help = "connect to this Unix socket (@NAME: an abstract one); the URL's host is "
 			"only said",
 		.parse = parse_unix,
+		.write = write_unix,
 		.offset = offsetof(struct http_settings, unix_target),
 	},
 	{
 		.name = "http-connect",
-		.argument = "ADDR[:PORT]",
-		.help = "connect to this numeric address; the URL's host is only said",
+		.argument = "HOST[:PORT]",
+		.help = "connect to this address or name; the URL's host is only said",
 		.parse = parse_connect,
 		.offset = offsetof(struct http_settings, connect),
 	},
@@ -192,6 +220,36 @@ const struct opt http_options[] = {
 		.offset = offsetof(struct http_settings, follows),
 		.words = follow_words,
 	},
+	{
+		.name = "http-ca",
+		.argument = "FILE",
+		.help = "https: trust these certificate authorities (PEM) and no others",
+		.parse = tls_parse_file,
+		.write = tls_write_file,
+		.offset = offsetof(struct http_settings, tls.ca),
+	},
+	{
+		.name = "http-cert",
+		.argument = "FILE",
+		.help = "https: show this client certificate (PEM)",
+		.parse = tls_parse_file,
+		.write = tls_write_file,
+		.offset = offsetof(struct http_settings, tls.cert),
+	},
+	{
+		.name = "http-key",
+		.argument = "FILE",
+		.help = "https: its private key (PEM), where it is not in the same file",
+		.parse = tls_parse_file,
+		.write = tls_write_file,
+		.offset = offsetof(struct http_settings, tls.key),
+	},
+	{
+		.name = "http-insecure",
+		.help = "https: take any certificate of the server",
+		.parse = opt_parse_flag,
+		.offset = offsetof(struct http_settings, tls.is_insecure),
+	},
 	{NULL},
 };
 
@@ -201,26 +259,28 @@ bool http_status_is_good(const struct http_settings *s, int status) {
 
 /* Where to connect, from options or URL. */
 static int find_target(struct http_settings *s, struct text *error) {
+	const char *host = s->connect.host[0] != '\0' ? s->connect.host : s->url.host;
 	char quoted[OPT_QUOTED_MAX];
 	int r;
 
+	s->name[0] = '\0';
+	s->port = s->connect.port != 0 ? s->connect.port : s->url.port;
 	if (s->unix_target.n_addresses > 0) {
 		s->target = s->unix_target;
 		return 0;
 	}
-	if (s->connect.host[0] != '\0')
-		r = dial_target_host(&s->target, s->connect.host,
-				     s->connect.port != 0 ? s->connect.port : s->url.port);
-	else
-		r = dial_target_host(&s->target, s->url.host, s->url.port);
+	r = dial_target_host(&s->target, host, s->port);
+	if (r == -EINVAL && http_host_is_name(host)) {
+		s->target.n_addresses = 0;
+		memcpy(s->name, host, strlen(host) + 1);
+		return 0;
+	}
 	if (r == -EINVAL)
-		text_addf(error,
-			  "the host name %s needs the sdwd-prober program, which this build does "
-			  "not have",
-			  opt_quoted(quoted, s->url.host));
+		text_addf(error, "the host %s is neither an address nor a name",
+			  opt_quoted(quoted, host));
 	else if (r < 0)
 		text_addf(error, "%s names an interface that is not there",
-			  opt_quoted(quoted, s->url.host));
+			  opt_quoted(quoted, host));
 	return r;
 }
 
@@ -231,10 +291,6 @@ int http_settings_check(const char *target, void *settings, struct text *error) 
 	int r;
 
 	r = http_url_parse(&s->url, target, &why);
-	if (r == -EPROTONOSUPPORT) {
-		text_add(error, reason);
-		return r;
-	}
 	if (r < 0) {
 		/* A URL with a password in it must not get into the journal. */
 		text_addf(error, "%s %s",
@@ -249,6 +305,10 @@ int http_settings_check(const char *target, void *settings, struct text *error) 
 		text_add(error, "--http-body can never match with --http-method=HEAD");
 		return -EINVAL;
 	}
+	r = tls_settings_check(&s->tls, "--http-",
+			       s->url.is_tls ? NULL : "is for https, and the URL is http", error);
+	if (r < 0)
+		return r;
 	r = find_target(s, error);
 	if (r < 0)
 		return r;
@@ -269,5 +329,12 @@ void http_settings_done(void *settings) {
 	free(s->method);
 	http_headers_done(&s->headers);
 	match_free(s->body);
+	tls_settings_done(&s->tls);
 	memset(s, 0, sizeof(*s));
+}
+
+const char *http_settings_need_prober(const void *settings) {
+	const struct http_settings *s = settings;
+
+	return s->url.is_tls ? "https" : s->name[0] != '\0' ? "a host name" : NULL;
 }

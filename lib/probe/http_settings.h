@@ -7,6 +7,7 @@
 #include "base/optab.h"
 #include "probe/http_request.h"
 #include "probe/http_url.h"
+#include "probe/tls_settings.h"
 #include "sys/dial.h"
 
 /* Which statuses are good: bit n of bits is status n. */
@@ -17,7 +18,7 @@ struct http_statuses {
 
 /* Where to connect instead of the URL's host. */
 struct http_connect {
-	char host[HTTP_HOST_MAX]; /* "": not given */
+	char host[HTTP_HOST_MAX]; /* a name too; "": not given */
 	uint16_t port;            /* 0: the URL's */
 };
 
@@ -30,9 +31,12 @@ struct http_settings {
 	struct dial_target unix_target; /* n_addresses 0: not given */
 	struct http_connect connect;
 	int follows; /* redirects at the same host */
+	struct tls_settings tls;
 	/* made by http_settings_check() */
 	struct http_url url;
-	struct dial_target target;
+	struct dial_target target; /* n_addresses 0: what name is resolved to */
+	char name[HTTP_HOST_MAX];  /* to be resolved first; "": target says where */
+	uint16_t port;             /* of target, and of what name is resolved to */
 };
 
 extern const struct opt http_options[];
@@ -40,6 +44,7 @@ extern const struct opt http_options[];
 /* For struct probe_kind: @settings is a struct http_settings. */
 int http_settings_check(const char *target, void *settings, struct text *error);
 void http_settings_done(void *settings);
+const char *http_settings_need_prober(const void *settings);
 
 /* True where --http-status lists @status. */
 bool http_status_is_good(const struct http_settings *s, int status);

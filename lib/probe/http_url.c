@@ -9,7 +9,13 @@
 
 #include "base/optab.h"
 
-#define HTTP_PORT 80
+/* Of a name (RFC 1035 section 2.3.4), without the dot behind it. */
+#define NAME_MAX_LENGTH 253
+#define LABEL_MAX_LENGTH 63
+
+static uint16_t default_port(const struct http_url *u) {
+	return u->is_tls ? 443 : 80;
+}
 
 static int refuse(struct text *error, const char *what) {
 	text_add(error, what);
@@ -48,6 +54,29 @@ static int parse_ipv6(struct http_url *u, const char *p, size_t length, struct t
 	memcpy(u->host + n + 1, p + zone, length - zone);
 	u->host[n + 1 + length - zone] = '\0';
 	return 0;
+}
+
+bool http_host_is_name(const char *host) {
+	size_t length = 0, total = 0;
+	bool is_number = true;
+
+	for (const char *p = host;; p++) {
+		bool is_last = *p == '\0' || (*p == '.' && p[1] == '\0');
+
+		if (*p == '.' || *p == '\0') {
+			if (length == 0 || length > LABEL_MAX_LENGTH)
+				return false;
+			if (is_last)
+				return !is_number && total <= NAME_MAX_LENGTH;
+			length = 0;
+			is_number = true;
+		} else if (isalnum((unsigned char)*p) || *p == '-' || *p == '_') {
+			length++;
+			is_number = is_number && isdigit((unsigned char)*p);
+		} else
+			return false;
+		total++;
+	}
 }
 
 static int parse_name(struct http_url *u, const char *p, size_t length, struct text *error) {
@@ -91,7 +120,7 @@ static int parse_authority(struct http_url *u, const char *p, size_t length, str
 	}
 	if (r < 0)
 		return r;
-	u->port = HTTP_PORT;
+	u->port = default_port(u);
 	if (p == end)
 		return 0;
 	if (*p++ != ':')
@@ -122,20 +151,16 @@ static int set_target(struct http_url *u, const char *p) {
 }
 
 int http_url_parse(struct http_url *ret, const char *url, struct text *error) {
-	struct http_url u = {.port = HTTP_PORT};
+	struct http_url u = {.is_tls = strncasecmp(url, "https://", strlen("https://")) == 0};
+	const char *scheme = u.is_tls ? "https://" : "http://";
 	size_t length;
 	int r;
 
-	if (strncasecmp(url, "https://", strlen("https://")) == 0) {
-		text_add(error, "https needs the sdwd-prober program, which this build does not "
-				"have");
-		return -EPROTONOSUPPORT;
-	}
-	if (strncasecmp(url, "http://", strlen("http://")) != 0)
-		return refuse(error, "does not begin with http://");
+	if (strncasecmp(url, scheme, strlen(scheme)) != 0)
+		return refuse(error, "does not begin with http:// or https://");
 	if (!is_clean(url))
 		return refuse(error, "has a blank or control character in it");
-	url += strlen("http://");
+	url += strlen(scheme);
 	length = strcspn(url, "/?#");
 	r = parse_authority(&u, url, length, error);
 	if (r < 0)
@@ -151,7 +176,7 @@ void http_url_add_authority(const struct http_url *u, struct text *t) {
 		text_addf(t, "[%.*s]", (int)strcspn(u->host, "%"), u->host);
 	else
 		text_add(t, u->host);
-	if (u->port != HTTP_PORT)
+	if (u->port != default_port(u))
 		text_addf(t, ":%u", u->port);
 }
 
@@ -228,16 +253,17 @@ int http_url_resolve(const struct http_url *base, const char *host, const char *
 	if (scheme > 0 && location[scheme] == ':')
 		text_add(&absolute, location);
 	else if (strncmp(location, "//", 2) == 0)
-		text_addf(&absolute, "http:%s", location);
+		text_addf(&absolute, "http%s:%s", base->is_tls ? "s" : "", location);
 	else
 		return resolve_target(base, location, ret);
 
-	if (strncasecmp(buffer, "http://", strlen("http://")) != 0)
+	if (strncasecmp(buffer, "http://", strlen("http://")) != 0 &&
+	    strncasecmp(buffer, "https://", strlen("https://")) != 0)
 		return -EXDEV;
 	r = http_url_parse(&other, buffer, &error);
 	if (r < 0 || absolute.is_cut)
 		return -EINVAL;
-	if (!is_same_authority(base, host, &other))
+	if (other.is_tls != base->is_tls || !is_same_authority(base, host, &other))
 		return -EXDEV;
 	*ret = *base;
 	memcpy(ret->target, other.target, sizeof(ret->target));

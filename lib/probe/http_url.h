@@ -7,8 +7,9 @@
 #define HTTP_HOST_MAX 256
 #define HTTP_TARGET_MAX 2048
 
-/* An http URL, taken apart (RFC 9110 section 4.2.1). Plain data. */
+/* An http or https URL, taken apart (RFC 9110 section 4.2). Plain data. */
 struct http_url {
+	bool is_tls;              /* https */
 	char host[HTTP_HOST_MAX]; /* without brackets; an IPv6 zone stands behind '%' */
 	bool is_ipv6;
 	uint16_t port;
@@ -16,18 +17,23 @@ struct http_url {
 };
 
 /*
- * Reads @url: a userinfo is refused, a fragment dropped. Returns 0, or a negative errno with the
- * reason in @error; -EPROTONOSUPPORT: the scheme is https. @ret is written on success only.
+ * Reads @url: a userinfo is refused, a fragment dropped. Returns 0, or -EINVAL with the reason in
+ * @error. @ret is written on success only.
  */
 int http_url_parse(struct http_url *ret, const char *url, struct text *error);
 
-/* Adds host and, where it is not 80, port, as the Host header has them: without a zone. */
+/* True where @host may be a name (RFC 1123 section 2.1, and underscores): no address and no
+ * mistyped one, whose last label would be a number. */
+bool http_host_is_name(const char *host);
+
+/* Adds host and, where it is not the scheme's own, port, as the Host header has them: without a
+ * zone. */
 void http_url_add_authority(const struct http_url *u, struct text *t);
 
 /*
  * Where @location (RFC 9110 section 10.2.2: a URL, or a reference relative to @base) leads. It must
- * stay at @base's host and port; @host is a second name for them, or NULL. Returns 0 with *@ret
- * (not
+ * stay at @base's scheme, host and port; @host is a second name for them, or NULL. Returns 0 with
+ * *@ret (not
  * @base), -EXDEV (it leads elsewhere), or -EINVAL (malformed or too long).
  */
 int http_url_resolve(const struct http_url *base, const char *host, const char *location,

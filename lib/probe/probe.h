@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "core/notify_msg.h"
 #include "core/outcome.h"
+#include "probe/prober_call.h"
 #include "sys/reaper.h"
 
 /*
@@ -49,6 +50,13 @@ struct probe_owner {
 
 	/* @p has started @pid (spawn_start()), which is none of the service's processes. */
 	void (*on_helper)(struct probe_owner *owner, struct probe *p, pid_t pid);
+
+	/* Asks the prober, as prober_ask(), prober_expire() and prober_cancel() of app/prober.h. */
+	int (*ask)(struct probe_owner *owner, struct prober_call *call, usec_t deadline_at,
+		   struct outcome *ret);
+	bool (*ask_expire)(struct probe_owner *owner, struct prober_call *call,
+			   struct prober_reply *ret);
+	void (*ask_cancel)(struct probe_owner *owner, struct prober_call *call);
 };
 
 struct probe_class {

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tls import Authority
+
 HERE = Path(__file__).resolve().parent
 WORKER, ASK = HERE / "worker.py", HERE / "ask"
 ROWS = int(os.environ.get("SDWD_ROWS", "2"))
@@ -44,6 +46,9 @@ SOURCES = {
     "unix-hang": ("unix", r"--unix=@sdwd-row-{port} --peer=child --send=PING\\n --expect=^PONG$$", "unix",
                   {"read-timeout", "connect-timeout"}, 1.46),
     "exec-hang": ("http", f'"--exec={ASK} {{port}}" --expect=200', "exec", {"timeout"}, 1.46),
+    # Through the prober, in a process of its own.
+    "https-hang": ("https", "--http=https://127.0.0.1:{port}/ --http-ca={folder}/ca.pem", "http",
+                   {"read-timeout", "connect-timeout"}, 1.46),
     "process-stopped": ("stop", "", "process", {"stopped"}, W),
 }
 
@@ -56,10 +61,12 @@ def ports(n):
 def run_rows(systemd, sdwd_path, tmp_path, source, extra):
     kind, options, *_ = SOURCES[source]
     units = {}
+    if kind == "https":
+        Authority(tmp_path).issue("web")
     for i, port in zip(range(ROWS), ports(ROWS)):
         file = tmp_path / f"{source}-{i}"
         text = UNIT.format(w=W, sdwd=sdwd_path, worker=WORKER, kind=kind, file=file, argument=port,
-                           healthy=HEALTHY_W * W, options=f"{options.format(port=port)} {extra}")
+                           healthy=HEALTHY_W * W, options=f"{options.format(port=port, folder=tmp_path)} {extra}")
         units[systemd.unit(f"row-{source}-{i}", text, reload=False)] = file
     systemd.daemon_reload()
     systemd.systemctl("start", *units)

@@ -9,6 +9,7 @@ A service for the tests: healthy for a while, then hung, in one of several ways.
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -51,7 +52,7 @@ def notify():
     time.sleep(3600)
 
 
-def serve(listener, answer, hang="hang"):
+def serve(listener, answer, hang="hang", tls=None):
     if hang == "close":
         threading.Timer(HEALTHY, lambda: listener.shutdown(socket.SHUT_RDWR)).start()
     while True:
@@ -61,6 +62,8 @@ def serve(listener, answer, hang="hang"):
             break
         connection.settimeout(1)
         try:
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             connection.recv(65536)
             if not is_healthy():
                 break
@@ -86,6 +89,13 @@ def unix_listener():
     return listener
 
 
+def https():
+    """The certificate is in FILE's folder."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(os.path.join(os.path.dirname(FILE), "web.pem"), os.path.join(os.path.dirname(FILE), "web.key"))
+    serve(tcp_listener(), HTTP_OK, tls=tls)
+
+
 HTTP_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
@@ -102,6 +112,7 @@ def stop_itself():
     "notify": notify,
     "http": lambda: serve(tcp_listener(), HTTP_OK),
     "http-close": lambda: serve(tcp_listener(), HTTP_OK, "close"),
+    "https": https,
     "tcp": lambda: serve(tcp_listener(), b"PONG\n"),
     "tcp-close": lambda: serve(tcp_listener(), b"PONG\n", "close"),
     "unix": lambda: serve(unix_listener(), b"PONG\n"),

@@ -195,6 +195,18 @@ static void test_resolve(void **state) {
 		 "del",
 		 -EINVAL, NULL},
 	};
+	static const struct {
+		const char *location;
+		int result;
+	} of_https[] = {
+		{"https://h/x", 0},
+		{"HTTPS://h:443/x", 0},
+		{"//h/x", 0},
+		{"/x", 0},
+		{"http://h/x", -EXDEV},
+		{"http://h:443/x", -EXDEV},
+		{"https://h:80/x", -EXDEV},
+	};
 	struct http_url base, found;
 	char reason[256], location[2 * HTTP_TARGET_MAX];
 	struct text error = TEXT_OVER(reason);
@@ -206,6 +218,11 @@ static void test_resolve(void **state) {
 		if (r != cases[i].result || (r == 0 && strcmp(found.target, cases[i].target) != 0))
 			fail_msg("%s: %d, %s", cases[i].location, r, r == 0 ? found.target : "");
 	}
+	assert_int_equal(http_url_parse(&base, "https://h/", &error), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(of_https); i++)
+		if (http_url_resolve(&base, NULL, of_https[i].location, &found) !=
+		    of_https[i].result)
+			fail_msg("%s", of_https[i].location);
 	memset(location, 'x', sizeof(location));
 	location[0] = '/';
 	location[HTTP_TARGET_MAX] = '\0';

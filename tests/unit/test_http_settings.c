@@ -167,10 +167,10 @@ static void test_a34_urls(void **state) {
 	static const struct {
 		const char *url, *reason;
 	} bad[] = {
-		{"127.0.0.1:8080/", "does not begin with http://"},
-		{"ftp://127.0.0.1/", "does not begin with http://"},
-		{"http:/127.0.0.1/", "does not begin with http://"},
-		{"", "does not begin with http://"},
+		{"127.0.0.1:8080/", "does not begin with http:// or https://"},
+		{"ftp://127.0.0.1/", "does not begin with http:// or https://"},
+		{"http:/127.0.0.1/", "does not begin with http:// or https://"},
+		{"", "does not begin with http:// or https://"},
 		{"http://", "has no host"},
 		{"http:///path", "has no host"},
 		{"http://:80/", "has no host"},
@@ -190,12 +190,11 @@ static void test_a34_urls(void **state) {
 		{"http://127.0.0.1/a\r\nX: y", "blank or control"},
 		{"http://127.0.0.1\\@x/", "--http-header=@FILE"},
 		{"http://a%41/", "bad character in its host"},
-		{"https://127.0.0.1/", "https needs the sdwd-prober program, which this build "
-				       "does not have"},
-		{"HTTPS://localhost/", "https needs the sdwd-prober program"},
-		{"http://example.com/", "the host name 'example.com' needs the sdwd-prober "
-					"program, which this build does not have"},
-		{"http://127.1/", "the host name '127.1' needs"},
+		{"http://127.1/", "the host '127.1' is neither an address nor a name"},
+		{"http://300.1.1.1/", "neither an address nor a name"},
+		{"https://web.1/", "neither an address nor a name"},
+		{"http://a..b/", "neither an address nor a name"},
+		{"https://127.0.0.1:0/", "no port within 1-65535"},
 	};
 	struct http_fixture *f = *state;
 
@@ -210,6 +209,92 @@ static void test_a34_urls(void **state) {
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		check_refused(f, bad[i].url, NULL, bad[i].reason);
+}
+
+/* What only the prober can look at, and where it looks. */
+static void test_https_and_names(void **state) {
+	static const struct {
+		const char *url, *connect, *why, *name;
+		uint16_t port;
+	} cases[] = {
+		{"https://127.0.0.1/", NULL, "https", "", 443},
+		{"HTTPS://localhost:8443/x", NULL, "https", "", 8443},
+		{"https://web.example", NULL, "https", "web.example", 443},
+		{"http://web.example/", NULL, "a host name", "web.example", 80},
+		{"http://a_b.example.:81/", NULL, "a host name", "a_b.example.", 81},
+		{"http://127.0.0.1/", NULL, NULL, "", 80},
+		{"http://web.example/", "127.0.0.1:81", NULL, "", 81},
+		{"http://127.0.0.1:1/", "web.example", "a host name", "web.example", 1},
+		{"https://127.0.0.1/", "web.example:2", "https", "web.example", 2},
+		{"https://web.example/", "[::1]", "https", "", 443},
+	};
+	struct http_fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *const *options =
+			cases[i].connect ? OPTIONS("http-connect", cases[i].connect) : NULL;
+		const struct http_settings *s;
+		const char *why;
+
+		if (http_fixture_probe(f, cases[i].url, options) < 0)
+			fail_msg("%s: %s", cases[i].url, f->reason);
+		s = f->conf.settings;
+		why = http_settings_need_prober(s);
+		if (why ? !cases[i].why || strcmp(why, cases[i].why) != 0 : cases[i].why != NULL)
+			fail_msg("%s: %s", cases[i].url, why);
+		assert_string_equal(s->name, cases[i].name);
+		assert_int_equal(s->port, cases[i].port);
+		assert_int_equal(s->target.n_addresses == 0, s->name[0] != '\0');
+	}
+	assert_int_equal(http_fixture_probe(f, "https://web.example/",
+					    OPTIONS("http-unix", "/run/web")),
+			 0);
+	assert_string_equal(((struct http_settings *)f->conf.settings)->name, "");
+}
+
+static void test_names(void **state) {
+	char label[65];
+
+	memset(label, 'x', sizeof(label) - 1);
+	label[64] = '\0';
+	assert_true(http_host_is_name("localhost") && http_host_is_name("a.b-c.d_e") &&
+		    http_host_is_name("1.2.x3") && http_host_is_name("a."));
+	assert_false(http_host_is_name("") || http_host_is_name(".") || http_host_is_name(".a") ||
+		     http_host_is_name("a..") || http_host_is_name("127.1") ||
+		     http_host_is_name("127.1.") || http_host_is_name("a b") ||
+		     http_host_is_name("::1") || http_host_is_name(label));
+	assert_true(http_host_is_name(label + 1));
+}
+
+static void test_options_of_tls(void **state) {
+	static const char *const needed[][3] = {
+		{"http-ca", "/dev/null", NULL},
+		{"http-cert", "/dev/null", NULL},
+		{"http-insecure", "yes", NULL},
+	};
+	struct http_fixture *f = *state;
+	char wanted[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		snprintf(wanted, sizeof(wanted), "--%s is for https, and the URL is http",
+			 needed[i][0]);
+		check_refused(f, "http://127.0.0.1/", needed[i], wanted);
+		if (http_fixture_probe(f, "https://127.0.0.1/", needed[i]) < 0)
+			fail_msg("%s: %s", needed[i][0], f->reason);
+	}
+	check_refused(f, "https://127.0.0.1/", OPTIONS("http-key", "/dev/null"),
+		      "--http-key needs --http-cert");
+	check_refused(f, "https://127.0.0.1/",
+		      OPTIONS("http-ca", "/dev/null", "http-insecure", "yes"),
+		      "--http-ca has no effect with --http-insecure");
+	check_refused(f, "https://127.0.0.1/", OPTIONS("http-ca", ""), "'': No such file");
+	check_refused(f, "https://127.0.0.1/", OPTIONS("http-cert", "/nonexistent"),
+		      "'/nonexistent': No such file");
+	check_refused(f, "https://127.0.0.1/", OPTIONS("http-key", "/"), "directory");
+	assert_int_equal(http_fixture_probe(f, "https://127.0.0.1/",
+					    OPTIONS("http-cert", "/dev/null", "http-key",
+						    "/dev/null")),
+			 0);
 }
 
 static void test_userinfo_is_refused_and_not_shown(void **state) {
@@ -321,11 +406,14 @@ static void test_bad_values(void **state) {
 		{"http-body", "", "is empty"},
 		{"http-body", "(", "is no regular expression"},
 		{"http-unix", "", "empty"},
-		{"http-connect", "", "is no ADDRESS"},
-		{"http-connect", "example.com", "is no ADDRESS"},
+		{"http-connect", "", "is no HOST"},
+		{"http-connect", "a b", "is no HOST"},
+		{"http-connect", "127.1", "is no HOST"},
+		{"http-connect", "[name]", "is no HOST"},
+		{"http-connect", "fe80::1%no-such-if", "interface that is not there"},
 		{"http-connect", "127.0.0.1:0", "no port"},
-		{"http-connect", "[::1", "is no ADDRESS"},
-		{"http-connect", "[::1]x", "is no ADDRESS"},
+		{"http-connect", "[::1", "is no HOST"},
+		{"http-connect", "[::1]x", "is no HOST"},
 		{"http-follow", "always", "always"},
 	};
 
@@ -333,7 +421,7 @@ static void test_bad_values(void **state) {
 		check_refused(*state, "http://127.0.0.1/", OPTIONS(cases[i].option, cases[i].value),
 			      cases[i].reason);
 	memset(host, 'x', sizeof(host) - 1);
-	check_refused(*state, "http://127.0.0.1/", OPTIONS("http-connect", host), "is no ADDRESS");
+	check_refused(*state, "http://127.0.0.1/", OPTIONS("http-connect", host), "is no HOST");
 	check_refused(*state, "http://127.0.0.1/",
 		      OPTIONS("http-unix", "/x", "http-connect", "127.0.0.1"), "exclude");
 }
@@ -387,6 +475,9 @@ int main(void) {
 		http_test(test_a23_header_names_in_any_case),
 		http_test(test_a25_methods),
 		http_test(test_a34_urls),
+		http_test(test_https_and_names),
+		http_test(test_names),
+		http_test(test_options_of_tls),
 		http_test(test_userinfo_is_refused_and_not_shown),
 		http_test(test_bad_headers),
 		http_test(test_headers_from_a_file),

@@ -222,6 +222,19 @@ static void test_bad_fields(void **state) {
 	assert_int_equal(decode_reply(&got, packet, length), -EBADMSG);
 }
 
+/* One more whole address than there may be, and a count that says so. */
+static void test_one_address_too_many(void **state) {
+	enum { COUNT_AT = 7, ADDRESS = 21 };
+	char packet[PROBER_REPLY_MAX + ADDRESS];
+	struct prober_reply sent = {.id = 1, .n_addresses = PROBER_ADDRESSES_MAX}, got;
+	size_t length = prober_reply_encode(packet, &sent);
+
+	assert_int_equal(decode_reply(&got, packet, length), 0);
+	memmove(packet + COUNT_AT + 1 + ADDRESS, packet + COUNT_AT + 1, length - COUNT_AT - 1);
+	packet[COUNT_AT]++;
+	assert_int_equal(decode_reply(&got, packet, length + ADDRESS), -EBADMSG);
+}
+
 static void test_a_text_is_one_clean_line(void **state) {
 	static const char *const bad[] = {"a\nb", "a\x1b[0m", "\xff", "\xc3", " a", "a ", "a\x7f"};
 
@@ -253,6 +266,7 @@ int main(void) {
 		cmocka_unit_test(test_no_length_but_the_right_one),
 		cmocka_unit_test(test_bad_words),
 		cmocka_unit_test(test_bad_fields),
+		cmocka_unit_test(test_one_address_too_many),
 		cmocka_unit_test(test_a_text_is_one_clean_line),
 		cmocka_unit_test(test_an_empty_text),
 	};

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "easy.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/usec.h"
+#include "probe/connect_error.h"
+
+/* A name that nobody has (RFC 6761 section 6.4); libcurl is told its addresses. */
+#define ELSEWHERE "target.invalid"
+
+/* One that AF_UNIX has: "@name" is abstract, and has no NUL at its end. */
+static int set_unix(CURL *curl, const struct dial_address *a) {
+	size_t length = a->length - offsetof(struct sockaddr_un, sun_path);
+	char path[sizeof(a->un.sun_path) + 1];
+
+	memcpy(path, a->un.sun_path, length);
+	path[length] = '\0';
+	return path[0] == '\0' ? curl_easy_setopt(curl, CURLOPT_ABSTRACT_UNIX_SOCKET, path + 1)
+			       : curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
+}
+
+static bool append(struct curl_slist **list, const char *text) {
+	struct curl_slist *longer = curl_slist_append(*list, text);
+
+	if (longer)
+		*list = longer;
+	return longer != NULL;
+}
+
+/* Where to connect: "name:port:address,address" for libcurl's own cache of names. */
+static int set_target(struct easy *e, const struct dial_target *target) {
+	char buffer[DIAL_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) + 64], to[64];
+	struct text addresses = TEXT_OVER(buffer), connect_to = TEXT_OVER(to);
+	const struct dial_address *first = &target->addresses[0];
+	long zone = 0;
+	int r;
+
+	if (first->any.sa_family == AF_UNIX)
+		return set_unix(e->curl, first);
+	/* The port stands at the same place in both families. */
+	text_addf(&connect_to, "::" ELSEWHERE ":%u", ntohs(first->in.sin_port));
+	text_addf(&addresses, ELSEWHERE ":%u:", ntohs(first->in.sin_port));
+	for (size_t i = 0; i < target->n_addresses; i++) {
+		const struct dial_address *a = &target->addresses[i];
+		bool is_ipv6 = a->any.sa_family == AF_INET6;
+		char number[INET6_ADDRSTRLEN];
+
+		(void)inet_ntop(a->any.sa_family,
+				is_ipv6 ? (const void *)&a->in6.sin6_addr : &a->in.sin_addr, number,
+				sizeof(number));
+		text_addf(&addresses, is_ipv6 ? "%s[%s]" : "%s%s", i > 0 ? "," : "", number);
+		if (is_ipv6 && a->in6.sin6_scope_id != 0)
+			zone = (long)a->in6.sin6_scope_id;
+	}
+	if (!append(&e->connect_to, to) || !append(&e->resolve, buffer))
+		return CURLE_OUT_OF_MEMORY;
+	r = curl_easy_setopt(e->curl, CURLOPT_CONNECT_TO, e->connect_to);
+	r |= curl_easy_setopt(e->curl, CURLOPT_RESOLVE, e->resolve);
+	if (zone != 0)
+		r |= curl_easy_setopt(e->curl, CURLOPT_ADDRESS_SCOPE, zone);
+	return r;
+}
+
+static int set_tls(CURL *curl, const struct tls_settings *tls) {
+	int r = CURLE_OK;
+
+	if (tls->is_insecure) {
+		r |= curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		r |= curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	if (tls->ca) {
+		r |= curl_easy_setopt(curl, CURLOPT_CAINFO, tls->ca);
+		/* Else the system's authorities would be trusted beside it. */
+		r |= curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+	}
+	if (tls->cert) {
+		r |= curl_easy_setopt(curl, CURLOPT_SSLCERT, tls->cert);
+		r |= curl_easy_setopt(curl, CURLOPT_SSLKEY, tls->key ? tls->key : tls->cert);
+	}
+	return r;
+}
+
+/* libcurl tells only of a whole connection when it came about, and that is with TLS on it. */
+static int on_close(void *context, curl_socket_t fd) {
+	struct easy *e = context;
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	e->was_connected |= getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
+	return close(fd);
+}
+
+int easy_init(struct easy *e, const char *url, const struct dial_target *target,
+	      const struct tls_settings *tls, usec_t deadline_at) {
+	long left = (long)(usec_sub(deadline_at, usec_now()) / USEC_PER_MSEC);
+	CURL *curl = curl_easy_init();
+	int r = CURLE_OK;
+
+	*e = (struct easy){.curl = curl};
+	if (!curl)
+		return -ENOMEM;
+	r |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, e->error);
+	r |= curl_easy_setopt(curl, CURLOPT_URL, url);
+	/* Not by a signal, and never without a bound: 0 would be none. */
+	r |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	r |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, MAX(left, 1L));
+	r |= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, MAX(left, 1L));
+	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, e);
+	r |= curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	r |= curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+	r |= set_target(e, target);
+	r |= set_tls(curl, tls);
+	return r == CURLE_OK ? 0 : -ENOMEM;
+}
+
+const char *easy_error(const struct easy *e, CURLcode code) {
+	return e->error[0] != '\0' ? e->error : curl_easy_strerror(code);
+}
+
+static void set_late(const struct easy *e, usec_t within_usec, struct outcome *ret) {
+	char within[USEC_STR_MAX];
+
+	if (!e->was_connected)
+		outcome_connect_late(ret, within_usec, false);
+	else
+		outcome_set(ret, CAUSE_READ_TIMEOUT, "TLS handshake incomplete within %s",
+			    usec_str_short(within, within_usec));
+}
+
+void easy_outcome(const struct easy *e, CURLcode code, usec_t within_usec, struct outcome *ret) {
+	long error = 0;
+
+	switch ((int)code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		set_late(e, within_usec, ret);
+		break;
+	case CURLE_COULDNT_CONNECT:
+		(void)curl_easy_getinfo(e->curl, CURLINFO_OS_ERRNO, &error);
+		if (error > 0)
+			outcome_from_connect(ret, -(int)error);
+		else
+			outcome_set(ret, CAUSE_CONNECT_FAILED, "%s", easy_error(e, code));
+		break;
+#if LIBCURL_VERSION_NUM >= 0x074d00
+	case CURLE_SSL_CLIENTCERT:
+#endif
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		outcome_set(ret, CAUSE_TLS, "%s", easy_error(e, code));
+		break;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		outcome_set(ret, CAUSE_READ_FAILED, "the connection broke: %s",
+			    easy_error(e, code));
+		break;
+	default:
+		/* Our own certificate files, memory, what libcurl was built without. */
+		outcome_set(ret, CAUSE_PROBER, "%s", easy_error(e, code));
+	}
+}
+
+void easy_done(struct easy *e) {
+	curl_easy_cleanup(e->curl);
+	curl_slist_free_all(e->connect_to);
+	curl_slist_free_all(e->resolve);
+	*e = (struct easy){0};
+}

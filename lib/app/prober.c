@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One socket, one process, and a list of what was asked.  Nothing here waits: a request that does
+ * not fit into the socket is not asked, a prober that does not answer is killed.
+ *
+ * The prober promises a reply to each request by its deadline, also where what it looks at does not
+ * answer.  So silence is a fault of its own; it has a little time beyond the deadline, because a
+ * machine that is short of processors is no reason to start it over and over.
+ */
+#include "app/prober.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/usec.h"
+#include "core/outcome.h"
+#include "probe/probe.h"
+#include "sys/spawn.h"
+
+#define PROGRAM "sdwd-prober"
+/* From a request's deadline to the end of our patience. */
+#define PATIENCE (500 * USEC_PER_MSEC)
+/* Between a death and the next start; it doubles, until one has lived for a while. */
+#define BACKOFF_FIRST (100 * USEC_PER_MSEC)
+#define BACKOFF_MOST (10 * USEC_PER_SEC)
+#define LIVED_WELL (20 * USEC_PER_SEC)
+/* Replies read per wake-up. */
+#define READ_TURNS 64
+
+void prober_init(struct prober *p) {
+	*p = (struct prober){
+		.program_fd = -1,
+		.fd = -1,
+		.kill_at = USEC_INFINITY,
+		.backoff_usec = BACKOFF_FIRST,
+	};
+}
+
+/* Beside our own program: a build's folder, or a copy of both. */
+static int find_neighbour(char *path, size_t size) {
+	ssize_t length = readlink("/proc/self/exe", path, size);
+	char *slash;
+
+	if (length < 0)
+		return -errno;
+	if ((size_t)length >= size)
+		return -ENAMETOOLONG;
+	path[length] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash || (size_t)(slash + 1 - path) + sizeof(PROGRAM) > size)
+		return -ENAMETOOLONG;
+	memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+int prober_open(struct prober *p, struct ev_loop *loop, struct text *error) {
+	int r = find_neighbour(p->path, sizeof(p->path));
+
+	if (r < 0) {
+		snprintf(p->path, sizeof(p->path), "%s/" PROGRAM, SDWD_LIBEXECDIR);
+		r = access(p->path, X_OK) < 0 ? -errno : 0;
+	}
+	if (r == 0) {
+		p->program_fd = open(p->path, O_PATH | O_CLOEXEC);
+		r = p->program_fd < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		text_addf(error, "%s: %s; it is in the package " PROGRAM, p->path, strerror(-r));
+	p->loop = loop;
+	return r;
+}
+
+/* The index of the first probe that only the prober can look for; n_probes: there is none. */
+static size_t first_remote(const struct conf *c) {
+	size_t i = 0;
+
+	while (i < c->n_probes && !conf_needs_prober(c->probes[i]))
+		i++;
+	return i;
+}
+
+bool prober_is_needed(const struct conf *c) {
+	return first_remote(c) < c->n_probes;
+}
+
+int prober_check(const struct conf *c, struct text *errors) {
+	const struct probe_conf *remote;
+	char reason[PATH_MAX + 256];
+	struct text why = TEXT_OVER(reason);
+	struct prober p;
+	int r;
+
+	if (!prober_is_needed(c))
+		return 0;
+	prober_init(&p);
+	r = prober_open(&p, NULL, &why);
+	prober_done(&p);
+	if (r == 0)
+		return 0;
+	remote = c->probes[first_remote(c)];
+	if (errors->length > 0)
+		text_add(errors, "\n");
+	conf_add_place(errors, &remote->origin, remote->kind->name);
+	text_addf(errors, "%s needs " PROGRAM ": %s", conf_needs_prober(remote), reason);
+	return r;
+}
+
+/* Ends the conversation; its end is heard by prober_reaped(). */
+static void hang_up(struct prober *p, const char *fault) {
+	if (p->fd < 0)
+		return;
+	ev_io_stop(p->loop, &p->io);
+	p->fd = fd_close(p->fd);
+	p->fault = fault;
+	p->late_id = 0;
+	p->kill_at = USEC_INFINITY;
+	spawn_kill(p->pid);
+}
+
+/* Takes the call of that id out of the list, or returns NULL: it is over already. */
+static struct prober_call *take_call(struct prober *p, uint32_t id) {
+	for (struct prober_call **c = &p->calls; *c; c = &(*c)->next) {
+		struct prober_call *call = *c;
+
+		if (call->id != id)
+			continue;
+		*c = call->next;
+		call->next = NULL;
+		call->id = 0;
+		return call;
+	}
+	return NULL;
+}
+
+/* Reads one reply. Returns 1, 0 where none is there, or -EPIPE: the conversation is over. */
+static int receive(struct prober *p, struct prober_reply *ret) {
+	char packet[PROBER_REPLY_MAX + 1];
+	ssize_t n;
+
+	if (p->fd < 0)
+		return -EPIPE;
+	do
+		n = recv(p->fd, packet, sizeof(packet), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n <= 0) {
+		hang_up(p, NULL);
+		return -EPIPE;
+	}
+	if (prober_reply_decode(ret, packet, (size_t)n) < 0) {
+		hang_up(p, "it said something that is no reply");
+		return -EPIPE;
+	}
+	if (ret->id == p->late_id) {
+		p->late_id = 0;
+		p->kill_at = USEC_INFINITY;
+	}
+	return 1;
+}
+
+/* What a reply brings for the next request. */
+static void keep_addresses(struct prober_call *call, const struct prober_reply *reply) {
+	if (reply->n_addresses == 0)
+		return;
+	memcpy(call->addresses, reply->addresses, sizeof(call->addresses));
+	call->n_addresses = reply->n_addresses;
+}
+
+static void deliver(struct prober *p, const struct prober_reply *reply) {
+	struct prober_call *call = take_call(p, reply->id);
+
+	if (!call)
+		return;
+	keep_addresses(call, reply);
+	call->on_reply(call, reply);
+}
+
+static void on_readable(struct ev_loop *loop, struct ev_io *io, int events) {
+	struct prober *p = container_of(io, struct prober, io);
+	struct prober_reply reply;
+
+	for (int turn = 0; turn < READ_TURNS && receive(p, &reply) > 0; turn++)
+		deliver(p, &reply);
+}
+
+static int start(struct prober *p) {
+	char *argv[] = {p->path, NULL};
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	/* Ours alone: the prober may wait for room. */
+	r = fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0
+		    ? -errno
+		    : spawn_helper(p->program_fd, argv, pair[1], &p->pid);
+	fd_close(pair[1]);
+	if (r < 0) {
+		fd_close(pair[0]);
+		return r;
+	}
+	p->fd = pair[0];
+	p->fault = NULL;
+	p->started_at = usec_now();
+	ev_io_init(&p->io, on_readable, p->fd, EV_READ);
+	ev_io_start(p->loop, &p->io);
+	log_debug("prober: pid %d started", p->pid);
+	return 0;
+}
+
+static int send_request(struct prober *p, const struct prober_call *call, usec_t deadline_at) {
+	struct prober_request request = {
+		.id = call->id,
+		.deadline_at = deadline_at,
+		.n_addresses = call->n_addresses,
+	};
+	char head[PROBER_HEAD_MAX];
+	struct iovec parts[2] = {
+		{.iov_base = head},
+		{.iov_base = (void *)call->words, .iov_len = call->words_length},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t n;
+
+	memcpy(request.addresses, call->addresses, sizeof(request.addresses));
+	parts[0].iov_len = prober_request_head(head, &request);
+	do
+		n = sendmsg(p->fd, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+static int cannot_ask(struct outcome *ret, const char *why) {
+	outcome_set(ret, CAUSE_PROBER, "%s", why);
+	return PROBE_DONE;
+}
+
+int prober_ask(struct prober *p, struct prober_call *call, usec_t deadline_at,
+	       struct outcome *ret) {
+	int r;
+
+	assert(call->id == 0);
+	if (p->has_ended || p->program_fd < 0)
+		return cannot_ask(ret, "there is no prober");
+	if (p->pid > 0 && p->fd < 0)
+		return cannot_ask(ret, "the prober is being ended");
+	if (p->pid == 0 && usec_now() < p->retry_at)
+		return cannot_ask(ret, "the prober died, and is started again soon");
+	r = p->pid == 0 ? start(p) : 0;
+	if (r < 0) {
+		outcome_set(ret, CAUSE_PROBER, "cannot start the prober: %s", strerror(-r));
+		return PROBE_DONE;
+	}
+	if (++p->last_id == 0)
+		p->last_id = 1;
+	call->id = p->last_id;
+	r = send_request(p, call, deadline_at);
+	if (r < 0) {
+		call->id = 0;
+		return cannot_ask(ret, r == -EAGAIN ? "the prober has too much to do"
+						    : "the prober cannot be asked");
+	}
+	call->next = p->calls;
+	p->calls = call;
+	return 0;
+}
+
+bool prober_expire(struct prober *p, struct prober_call *call, struct prober_reply *ret) {
+	uint32_t id = call->id;
+	struct prober_reply reply;
+
+	assert(id != 0);
+	while (receive(p, &reply) > 0) {
+		if (reply.id != id) {
+			deliver(p, &reply);
+			continue;
+		}
+		(void)take_call(p, id);
+		keep_addresses(call, &reply);
+		*ret = reply;
+		return true;
+	}
+	(void)take_call(p, id);
+	if (p->fd >= 0 && p->late_id == 0) {
+		p->late_id = id;
+		p->kill_at = usec_add(usec_now(), PATIENCE);
+	}
+	return false;
+}
+
+void prober_cancel(struct prober *p, struct prober_call *call) {
+	if (call->id != 0)
+		(void)take_call(p, call->id);
+}
+
+/* Nobody will answer what was asked. */
+static void answer_all(struct prober *p, const struct outcome *o) {
+	/* It has an end: before retry_at nothing new can be asked. */
+	while (p->calls) {
+		struct prober_reply reply = {.id = p->calls->id, .cause = o->cause};
+
+		memcpy(reply.text, o->text, sizeof(reply.text));
+		deliver(p, &reply);
+	}
+}
+
+bool prober_reaped(struct prober *p, const struct reaped *r) {
+	struct outcome how, o;
+
+	if (p->pid == 0 || r->pid != p->pid)
+		return false;
+	if (!r->is_gone)
+		return true;
+	hang_up(p, NULL);
+	p->pid = 0;
+	outcome_from_wait_status(&how, r->wait_status);
+	outcome_set(&o, CAUSE_PROBER, "the prober died: %s", p->fault ? p->fault : how.text);
+	if (p->has_ended)
+		return true;
+	if (usec_sub(usec_now(), p->started_at) >= LIVED_WELL)
+		p->backoff_usec = BACKOFF_FIRST;
+	p->retry_at = usec_add(usec_now(), p->backoff_usec);
+	p->backoff_usec = MIN(p->backoff_usec * 2, BACKOFF_MOST);
+	log_warning("prober [%d] %s%s; looks through it are unknown until it runs again", r->pid,
+		    p->fault ? "was killed: " : "", p->fault ? p->fault : how.text);
+	answer_all(p, &o);
+	return true;
+}
+
+void prober_turn(struct prober *p, usec_t now) {
+	if (p->kill_at > now)
+		return;
+	on_readable(p->loop, &p->io, EV_READ);
+	if (p->kill_at <= now)
+		hang_up(p, "it did not answer in time");
+}
+
+usec_t prober_next_at(const struct prober *p) {
+	return p->kill_at;
+}
+
+void prober_end(struct prober *p) {
+	p->has_ended = true;
+	hang_up(p, NULL);
+}
+
+void prober_done(struct prober *p) {
+	prober_end(p);
+	p->program_fd = fd_close(p->program_fd);
+	p->calls = NULL;
+}
