@@ -156,8 +156,8 @@ OPEN = b"HTTP/1.1 200 OK\r\n\r\n"
 MODES = {
     "ok": lambda c: c.send(response(body=b"" if c.method == "HEAD" else BODY)),
     "status": _status,  # status:503
-    "raw": lambda c, text: c.send(text.encode("latin-1")),  # raw:HTTP/1.1 200 OK\r\n\r\n
-    "raw-held": lambda c, text: _sent_and_held(text.encode("latin-1"))(c),
+    "raw": lambda c, text="": c.send(text.encode("latin-1")),  # raw:HTTP/1.1 200 OK\r\n\r\n
+    "raw-held": lambda c, text="": _sent_and_held(text.encode("latin-1"))(c),
     "no-body-204": _sent_and_held(b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"),
     "http-1.0": _sent(b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\n" + BODY),
     "no-reason": _sent(response(reason="")),

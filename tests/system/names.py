@@ -57,6 +57,10 @@ class Names:
 
     def preexec(self):
         _checked(_libc.setns(self._network, _CLONE_NEWNET))
+        self.preexec_here()
+
+    def preexec_here(self):
+        """Only the files: the network is ours."""
         _checked(_libc.unshare(_CLONE_NEWNS))
         _checked(_libc.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None))
         for source, target in self.binds:

@@ -189,7 +189,8 @@ def test_it_is_no_orphan_of_the_childs(sdwd, manager, url):
 def test_it_does_not_wait_for_orphans(sdwd, manager, url):
     run = sdwd(*url, *SEEN, "--orphans=wait", command=["sh", "-c", "sleep 1000 & read x; exit 7"], stdin=-1)
     manager.wait_ready()
-    pid, orphan = run.child(command=PROBER), run.child(command="sleep 1000")
+    pid = run.child(command=PROBER)
+    orphan = wait_until(lambda: [p for p in run.children() if command_of(p) == "sleep 1000"], "sleep")[0]
     run.stdin.close()
     run.wait_stderr("1 process left behind, waiting")
     wait_until(lambda: state_of(pid) is None, "end of the prober")
