@@ -52,7 +52,7 @@ static void on_outcome(struct probe_owner *owner, struct probe *p, const struct 
 	if (!supervisor_has_started(s))
 		return;
 	s->now = usec_now();
-	if (s->monitor.probes[i].is_pull) {
+	if (p->conf->kind->mode == PROBE_PULL) {
 		end_look(s, i, &copy);
 		return;
 	}
@@ -112,16 +112,33 @@ const struct probe_owner looks_owner = {
 	.ask_cancel = ask_cancel,
 };
 
+/* A push probe has the one interval, and its looks take no time. */
+static struct schedule_conf schedule_of(const struct supervisor *s, const struct probe_conf *c) {
+	bool is_pull = c->kind->mode == PROBE_PULL;
+	usec_t fast = is_pull ? c->fast_interval_usec : c->interval_usec;
+	usec_t retry = MIN(fast, lease_slack(s->watchdog_usec) / 2);
+
+	return (struct schedule_conf){
+		.interval_usec = c->interval_usec,
+		.timeout_usec = c->timeout_usec,
+		.fast_usec = fast,
+		.start_usec = is_pull ? c->start_interval_usec : c->interval_usec,
+		.retry_usec = MAX(retry, USEC_PER_MSEC),
+		.phase_usec = schedule_phase(s->conf->label, c->name, c->interval_usec),
+	};
+}
+
 static struct monitor_probe_conf conf_of(const struct supervisor *s, size_t i) {
 	const struct probe_conf *c = s->slots[i].probe->conf;
 	usec_t slack = lease_slack(s->watchdog_usec);
-	usec_t retry = MIN(c->fast_interval_usec, slack / 2);
 	struct monitor_probe_conf m = {
-		.is_pull = c->kind->mode == PROBE_PULL,
+		.is_scheduled = c->interval_usec > 0,
 		.is_optional = c->is_optional,
 		.health = {.fall = 1, .rise = 1, .start_period_usec = c->start_period_usec},
 	};
 
+	if (m.is_scheduled)
+		m.schedule = schedule_of(s, c);
 	switch (c->kind->mode) {
 	case PROBE_PULL:
 		m.health.fall = c->fall;
@@ -130,17 +147,9 @@ static struct monitor_probe_conf conf_of(const struct supervisor *s, size_t i) {
 		m.health.window_looks = c->window_looks;
 		m.health.lease_usec = lease_length_pull(c->interval_usec, c->fast_interval_usec,
 							c->timeout_usec, c->fall, slack);
-		m.schedule = (struct schedule_conf){
-			.interval_usec = c->interval_usec,
-			.timeout_usec = c->timeout_usec,
-			.fast_usec = c->fast_interval_usec,
-			.start_usec = c->start_interval_usec,
-			.retry_usec = MAX(retry, USEC_PER_MSEC),
-			.phase_usec = schedule_phase(s->conf->label, c->name, c->interval_usec),
-		};
 		break;
 	case PROBE_PUSH:
-		m.health.lease_usec = c->silence_usec;
+		m.health.lease_usec = lease_length_push(c->silence_usec, c->interval_usec, slack);
 		break;
 	case PROBE_STATE:
 		m.health.lease_usec = s->watchdog_usec;
@@ -223,6 +232,23 @@ static void judge_closed(struct supervisor *s) {
 	}
 }
 
+static void start_look(struct supervisor *s, size_t i) {
+	struct probe *p = s->slots[i].probe;
+	struct outcome o;
+
+	monitor_look_started(&s->monitor, i, s->now);
+	switch (p->class->start(p, &o)) {
+	case PROBE_DONE:
+		end_look(s, i, &o);
+		break;
+	case PROBE_NOTHING:
+		monitor_look_idle(&s->monitor, i, s->now);
+		break;
+	default:
+		assert(p->conf->kind->mode == PROBE_PULL);
+	}
+}
+
 void looks_turn(struct supervisor *s) {
 	if (!supervisor_has_started(s))
 		return;
@@ -240,14 +266,10 @@ void looks_turn(struct supervisor *s) {
 	drain_late(s);
 	judge_closed(s);
 	for (size_t i = 0; i < s->n_slots && supervisor_has_started(s); i++) {
-		struct schedule *schedule = &s->monitor.probes[i].schedule;
-		struct outcome o;
+		const struct schedule *schedule = &s->monitor.probes[i].schedule;
 
-		if (schedule->is_looking || schedule->next_at > s->now)
-			continue;
-		monitor_look_started(&s->monitor, i, s->now);
-		if (s->slots[i].probe->class->start(s->slots[i].probe, &o) == PROBE_DONE)
-			end_look(s, i, &o);
+		if (!schedule->is_looking && schedule->next_at <= s->now)
+			start_look(s, i);
 	}
 }
 

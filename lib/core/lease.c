@@ -14,6 +14,12 @@ usec_t lease_length_pull(usec_t interval_usec, usec_t fast_usec, usec_t timeout_
 			usec_add(timeout_usec, slack_usec));
 }
 
+usec_t lease_length_push(usec_t silence_usec, usec_t interval_usec, usec_t slack_usec) {
+	if (interval_usec == 0)
+		return silence_usec;
+	return usec_add(usec_add(silence_usec, interval_usec), slack_usec);
+}
+
 usec_t lease_end(const struct lease *l) {
 	return l->length_usec == 0 ? 0 : usec_add(l->evidence_at, l->length_usec);
 }

@@ -21,6 +21,13 @@ usec_t lease_slack(usec_t watchdog_usec);
 usec_t lease_length_pull(usec_t interval_usec, usec_t fast_usec, usec_t timeout_usec, unsigned fall,
 			 usec_t slack_usec);
 
+/*
+ * L of a push probe: the longest silence that is allowed. Where somebody has to look whether there
+ * was a sign of life, each @interval_usec (0: it comes by itself), it is seen so much later:
+ * silence + interval + slack.
+ */
+usec_t lease_length_push(usec_t silence_usec, usec_t interval_usec, usec_t slack_usec);
+
 /* When the lease ends; 0 for none, USEC_INFINITY for one without end. */
 usec_t lease_end(const struct lease *l);
 

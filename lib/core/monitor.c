@@ -20,9 +20,10 @@ void monitor_init(struct monitor *m, usec_t watchdog_usec, const struct monitor_
 		struct monitor_probe *p = &m->probes[i];
 
 		health_init(&p->health, &probes[i].health, now);
-		p->is_pull = probes[i].is_pull;
+		p->is_scheduled = probes[i].is_scheduled;
 		p->is_optional = probes[i].is_optional;
-		schedule_init(&p->schedule, &probes[i].schedule, p->is_pull ? now : USEC_INFINITY);
+		schedule_init(&p->schedule, &probes[i].schedule,
+			      p->is_scheduled ? now : USEC_INFINITY);
 	}
 	pinger_init(&m->pinger, watchdog_usec);
 	stall_init(&m->stall, watchdog_usec, now);
@@ -102,6 +103,10 @@ enum health_edge monitor_look_ended(struct monitor *m, size_t i, enum verdict ve
 
 	schedule_ended(&p->schedule, pace_of(&p->health, verdict), now);
 	return edge;
+}
+
+void monitor_look_idle(struct monitor *m, size_t i, usec_t now) {
+	schedule_ended(&m->probes[i].schedule, SCHEDULE_STEADY, now);
 }
 
 enum health_edge monitor_end_probe(struct monitor *m, size_t i) {

@@ -25,8 +25,8 @@ enum service_health { SERVICE_HEALTHY, SERVICE_DEGRADED, SERVICE_UNHEALTHY };
 
 struct monitor_probe {
 	struct health health;
-	struct schedule schedule; /* pull only; stopped for the others */
-	bool is_pull;
+	struct schedule schedule; /* of what is looked at; stopped for the others */
+	bool is_scheduled;
 	bool is_optional;
 	bool is_triggering; /* said WATCHDOG=trigger, and was not good since */
 };
@@ -34,7 +34,8 @@ struct monitor_probe {
 struct monitor_probe_conf {
 	struct health_conf health;
 	struct schedule_conf schedule;
-	bool is_pull;
+	bool is_scheduled; /* it is looked at: each pull probe, and a push probe that cannot speak
+			    */
 	bool is_optional;
 };
 
@@ -65,7 +66,7 @@ struct monitor {
 
 /*
  * @required: how many of the probes that are not optional must be good (0 only where there are
- * none). @now: the child was started. All pull probes look at once.
+ * none). @now: the child was started. All that is scheduled is looked at at once.
  */
 void monitor_init(struct monitor *m, usec_t watchdog_usec, const struct monitor_probe_conf *probes,
 		  size_t n_probes, size_t required, bool ignores_health, usec_t now);
@@ -74,9 +75,13 @@ void monitor_init(struct monitor *m, usec_t watchdog_usec, const struct monitor_
 enum health_edge monitor_feed(struct monitor *m, size_t i, enum verdict verdict, usec_t now);
 void monitor_process(struct monitor *m, enum process_state state, usec_t now);
 
-/* A look of pull probe @i begins, or ended with @verdict (then monitor_feed() is done here). */
+/* A look of scheduled probe @i begins, or ended with @verdict (then monitor_feed() is done here).
+ */
 void monitor_look_started(struct monitor *m, size_t i, usec_t now);
 enum health_edge monitor_look_ended(struct monitor *m, size_t i, enum verdict verdict, usec_t now);
+
+/* It ended with nothing new, neither good nor bad: only the next one is planned. */
+void monitor_look_idle(struct monitor *m, size_t i, usec_t now);
 
 /* Probe @i is bad whatever its streak (closed). */
 enum health_edge monitor_end_probe(struct monitor *m, size_t i);

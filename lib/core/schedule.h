@@ -4,8 +4,8 @@
 #include "base/usec.h"
 
 /*
- * When a pull probe looks.  Start to start, never two looks at once, no catch-up burst: a look that
- * begins late moves all that follow.
+ * When a probe looks, where it is looked at.  Start to start, never two looks at once, no catch-up
+ * burst: a look that begins late moves all that follow.
  */
 
 struct schedule_conf {

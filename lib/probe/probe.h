@@ -74,8 +74,9 @@ struct probe_class {
 	void (*attach)(struct probe *p);
 
 	/*
-	 * PROBE_PULL: begins one look.  Returns 0, or a positive errno-free code PROBE_DONE with
-	 * *@ret filled where the outcome is known at once.
+	 * PROBE_PULL: begins one look.  Returns 0, or PROBE_DONE with *@ret filled where the
+	 * outcome is known at once.  PROBE_PUSH, where the kind knows --interval: looks whether
+	 * there was a sign of life, and returns PROBE_DONE, or PROBE_NOTHING where there was none.
 	 */
 	int (*start)(struct probe *p, struct outcome *ret);
 
@@ -106,6 +107,7 @@ struct probe_class {
 };
 
 #define PROBE_DONE 1
+#define PROBE_NOTHING 2
 
 struct probe {
 	const struct probe_class *class;

@@ -35,9 +35,20 @@ static void setup(struct drive *d) {
 				   .window_looks = p->window_y,
 				   .start_period_usec =
 					   p->has_start_period ? p->start_period : USEC_INFINITY},
-			.is_pull = p->is_pull,
+			.is_scheduled = p->is_pull || p->is_watched,
 			.is_optional = p->is_optional,
 		};
+		if (p->is_watched) {
+			confs[i].health.lease_usec =
+				lease_length_push(p->silence, p->interval, slack_usec);
+			confs[i].schedule = (struct schedule_conf){
+				.interval_usec = p->interval,
+				.fast_usec = p->interval,
+				.start_usec = p->interval,
+				.retry_usec = MIN(p->interval, slack_usec / 2),
+				.phase_usec = p->phase,
+			};
+		}
 		if (!p->is_pull)
 			continue;
 		confs[i].health.lease_usec =
@@ -121,6 +132,20 @@ static void end_look(struct drive *d, size_t i, enum verdict verdict) {
 	monitor_look_ended(&d->monitor, i, verdict, d->now);
 }
 
+static void watch(struct drive *d, size_t i) {
+	const struct ref_probe *p = &d->c->probes[i];
+	enum ref_verdict verdict = p->looks[++d->n_looks[i] % p->n_looks].verdict;
+
+	note(d, REF_LOOK_START, i, 0);
+	monitor_look_started(&d->monitor, i, d->now);
+	if (verdict != REF_NOTHING) {
+		end_look(d, i, (enum verdict)verdict);
+		return;
+	}
+	note(d, REF_LOOK_END, i, verdict);
+	monitor_look_idle(&d->monitor, i, d->now);
+}
+
 static void take_push(struct drive *d, size_t i, size_t k) {
 	const struct ref_push *push = &d->c->probes[i].pushes[k];
 	struct monitor *m = &d->monitor;
@@ -194,6 +219,9 @@ static void turn(struct drive *d) {
 	for (size_t i = 0; i < m->n_probes; i++)
 		if (m->probes[i].schedule.is_looking && m->probes[i].schedule.deadline_at <= d->now)
 			end_look(d, i, VERDICT_FAIL);
+	for (size_t i = 0; i < m->n_probes; i++)
+		if (d->c->probes[i].is_watched && m->probes[i].schedule.next_at <= d->now)
+			watch(d, i);
 	if (!m->is_ready && d->c->ready_at <= d->now) {
 		look_at_process(d);
 		note(d, REF_READY, 0, 0);
@@ -209,7 +237,8 @@ static void turn(struct drive *d) {
 	for (size_t i = 0; i < m->n_probes; i++) {
 		const struct monitor_probe *p = &m->probes[i];
 
-		if (!p->is_pull || p->schedule.is_looking || p->schedule.next_at > d->now)
+		if (!d->c->probes[i].is_pull || p->schedule.is_looking ||
+		    p->schedule.next_at > d->now)
 			continue;
 		d->n_looks[i]++;
 		monitor_look_started(m, i, d->now);

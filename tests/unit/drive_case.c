@@ -103,6 +103,29 @@ static void random_push(uint64_t *s, struct ref_probe *p, const struct ref_case 
 	}
 }
 
+/* A push probe that is looked at; also where the silence is shorter than the interval. */
+static void random_watched(uint64_t *s, struct ref_probe *p, usec_t w) {
+	enum mood mood = MOOD_GOOD;
+
+	p->is_watched = true;
+	p->silence = percent(s, 10)   ? REF_FOREVER
+		     : percent(s, 50) ? w * 4 / 5
+				      : range_msec(s, w / 5, w * 2);
+	p->interval =
+		MAX(5 * USEC_PER_MSEC, range_msec(s, w / 50, percent(s, 80) ? w / 4 : w * 6 / 5));
+	p->fast = p->start_interval = p->interval;
+	/* Never 0, also where all times are made smaller: a look would follow itself. */
+	p->phase = range_msec(s, USEC_PER_MSEC, p->interval);
+	p->fall = 1;
+	p->n_looks = range(s, 1, REF_SCRIPT);
+	for (size_t i = 0; i < p->n_looks; i++) {
+		mood = next_mood(s, mood);
+		p->looks[i].verdict = mood == MOOD_BAD || percent(s, 30) ? REF_NOTHING
+				      : mood == MOOD_BLIND               ? REF_UNKNOWN
+									 : REF_PASS;
+	}
+}
+
 static void random_spans(uint64_t *s, struct ref_span *spans, usec_t end_at, usec_t longest) {
 	size_t n = range(s, 1, 4);
 
@@ -155,6 +178,8 @@ void drive_random_case(struct ref_case *ret_case, uint64_t seed, unsigned with) 
 		p->rise = percent(s, 60) ? 1 : (unsigned)range(s, 1, 5);
 		if (p->is_pull)
 			random_pull(s, p, w);
+		else if (percent(s, 30))
+			random_watched(s, p, w);
 		else
 			random_push(s, p, c, with);
 		if (percent(s, 20)) {

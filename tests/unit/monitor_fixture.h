@@ -34,7 +34,7 @@ static const struct monitor_probe_conf pull_conf = {
 		     .start_usec = SEC / 2,
 		     .retry_usec = SEC / 4,
 		     .phase_usec = 2 * SEC},
-	.is_pull = true,
+	.is_scheduled = true,
 };
 
 /* @n push probes; those in @optional do not count. */

@@ -300,8 +300,7 @@ unsigned broken_by(const struct ref_case *c, const struct ref_log *log, bool is_
 	struct view v = {.c = c, .log = log, .is_undisturbed = is_undisturbed};
 
 	for (size_t i = 0; i < c->n_probes; i++)
-		v.probes[i].lease = c->probes[i].is_pull ? ref_pull_lease(c, &c->probes[i])
-							 : c->probes[i].silence;
+		v.probes[i].lease = ref_lease(c, &c->probes[i]);
 	for (size_t n = 0; n < log->n; n++) {
 		v.n = n;
 		see(&v, n);
@@ -325,8 +324,8 @@ bool misses_nothing(const struct monitor *m, usec_t now) {
 	for (size_t i = 0; i < m->n_probes; i++) {
 		const struct monitor_probe *p = &m->probes[i];
 
-		if (p->is_pull && next_at > (p->schedule.is_looking ? p->schedule.deadline_at
-								    : p->schedule.next_at))
+		if (p->is_scheduled && next_at > (p->schedule.is_looking ? p->schedule.deadline_at
+									 : p->schedule.next_at))
 			return false;
 		if (p->health.state == HEALTH_UP && next_at > lease_end(&p->health.lease))
 			return false;

@@ -167,13 +167,14 @@ static void plan_look(struct walker *w, size_t i, enum ref_verdict verdict) {
 	const struct ref_probe *p = &w->c->probes[i];
 	const struct opinion *o = &w->opinion[i];
 	bool is_starting = !o->has_passed && !o->was_start_lost;
+	bool is_on_its_way = (!o->is_down && o->fails > 0) || (o->is_down && o->passes > 0);
 	uint64_t next = w->look_started[i];
 
 	if (verdict == REF_UNKNOWN) {
 		next = w->now + ref_least(p->fast, ref_slack(w->c) / 2);
-	} else if (is_starting) {
+	} else if (verdict != REF_NOTHING && is_starting) {
 		next += p->start_interval;
-	} else if ((!o->is_down && o->fails > 0) || (o->is_down && o->passes > 0)) {
+	} else if (verdict != REF_NOTHING && is_on_its_way) {
 		next += p->fast;
 	} else if (!w->is_settled[i]) {
 		next += p->phase;
@@ -187,7 +188,8 @@ static void plan_look(struct walker *w, size_t i, enum ref_verdict verdict) {
 static void end_look(struct walker *w, size_t i, enum ref_verdict verdict) {
 	ref_log_add(w->log, w->now, REF_LOOK_END, (int)i, verdict);
 	w->is_looking[i] = false;
-	note(w, i, (struct entry){.kind = VERDICT, .at = w->now, .verdict = verdict});
+	if (verdict != REF_NOTHING)
+		note(w, i, (struct entry){.kind = VERDICT, .at = w->now, .verdict = verdict});
 	plan_look(w, i, verdict);
 }
 
@@ -228,6 +230,20 @@ static void cut_off_looks(struct walker *w) {
 	for (size_t i = 0; i < w->c->n_probes; i++)
 		if (w->is_looking[i] && w->look_deadline[i] <= w->now)
 			end_look(w, i, REF_FAIL);
+}
+
+/* A look that takes no time is made where its time has come, before anything is judged. */
+static void watch(struct walker *w) {
+	for (size_t i = 0; i < w->c->n_probes; i++) {
+		const struct ref_probe *p = &w->c->probes[i];
+
+		if (!p->is_watched || w->look_at[i] > w->now)
+			continue;
+
+		ref_log_add(w->log, w->now, REF_LOOK_START, (int)i, 0);
+		w->look_started[i] = w->now;
+		end_look(w, i, p->looks[++w->n_looks[i] % p->n_looks].verdict);
+	}
 }
 
 static void take_ready(struct walker *w) {
@@ -301,7 +317,7 @@ static void start_looks(struct walker *w) {
 /* sdwd sleeps at @at: would a timer of its own have woken it? */
 static bool something_is_due(const struct walker *w, uint64_t at) {
 	for (size_t i = 0; i < w->c->n_probes; i++) {
-		if (w->c->probes[i].is_pull &&
+		if ((w->c->probes[i].is_pull || w->c->probes[i].is_watched) &&
 		    (w->is_looking[i] ? w->look_deadline[i] : w->look_at[i]) <= at)
 			return true;
 		if (w->opinion[i].has_lease && w->opinion[i].until <= at)
@@ -387,6 +403,7 @@ void ref_run(const struct ref_case *c, struct ref_log *ret_log) {
 
 		take_inputs(w);
 		cut_off_looks(w);
+		watch(w);
 		take_ready(w);
 		judge(w);
 		if (ping_is_due(w, t)) {

@@ -20,7 +20,8 @@
 #define REF_SPANS 24
 #define REF_LOG 40000
 
-enum ref_verdict { REF_PASS, REF_WARN, REF_FAIL, REF_UNKNOWN };
+/* REF_NOTHING: of a watched push probe, there was no sign of life since the last look. */
+enum ref_verdict { REF_PASS, REF_WARN, REF_FAIL, REF_UNKNOWN, REF_NOTHING };
 
 enum ref_process { REF_RUNNING, REF_TRACED, REF_STOPPED };
 
@@ -43,6 +44,7 @@ struct ref_push {
 
 struct ref_probe {
 	bool is_pull, is_optional;
+	bool is_watched; /* a push probe that cannot speak: its looks take no time */
 	unsigned fall, rise;
 	unsigned window_x, window_y; /* 0: off */
 	bool has_start_period;
@@ -51,7 +53,7 @@ struct ref_probe {
 	uint64_t silence;
 	struct ref_push pushes[REF_SCRIPT];
 	size_t n_pushes;
-	/* pull */
+	/* pull, and of these interval, phase and looks where it is watched */
 	uint64_t interval, timeout, fast, start_interval;
 	uint64_t phase; /* from the start of the look that ended the start to the next look */
 	struct ref_look looks[REF_SCRIPT];
@@ -117,8 +119,8 @@ void ref_print_log(const char *name, const struct ref_log *log, size_t at);
 /* Is @at within one of @spans (the first empty one ends them)?  Returns it, or NULL. */
 const struct ref_span *ref_span_at(const struct ref_span *spans, uint64_t at);
 
-/* The lease of a look of pull probe @p. */
-uint64_t ref_pull_lease(const struct ref_case *c, const struct ref_probe *p);
+/* The lease of good evidence of probe @p. */
+uint64_t ref_lease(const struct ref_case *c, const struct ref_probe *p);
 
 /* Walks through @c from 0 to its end and writes down what has to happen. */
 void ref_run(const struct ref_case *c, struct ref_log *ret_log);

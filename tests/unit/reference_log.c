@@ -51,8 +51,11 @@ void ref_print_case(const struct ref_case *c) {
 		const struct ref_probe *p = &c->probes[i];
 
 		fprintf(stderr, "  probe %zu %s%s fall %u rise %u window %u/%u", i,
-			p->is_pull ? "pull" : "push", p->is_optional ? " optional" : "", p->fall,
-			p->rise, p->window_x, p->window_y);
+			p->is_pull      ? "pull"
+			: p->is_watched ? "watched"
+					: "push",
+			p->is_optional ? " optional" : "", p->fall, p->rise, p->window_x,
+			p->window_y);
 		if (p->has_start_period)
 			fprintf(stderr, " start-period %" PRIu64, p->start_period);
 		if (p->is_pull)
@@ -61,7 +64,9 @@ void ref_print_case(const struct ref_case *c) {
 				" start %" PRIu64 " phase %" PRIu64 "\n",
 				p->interval, p->timeout, p->fast, p->start_interval, p->phase);
 		else
-			fprintf(stderr, " silence %" PRIu64 "\n", p->silence);
+			fprintf(stderr,
+				" silence %" PRIu64 " interval %" PRIu64 " phase %" PRIu64 "\n",
+				p->silence, p->interval, p->phase);
 		for (size_t k = 0; k < p->n_pushes; k++)
 			fprintf(stderr, "%s%zu: %" PRIu64 " said %d verdict %d (%" PRIu64 ")%s",
 				k % 4 == 0 ? "    " : ", ", k, p->pushes[k].at,

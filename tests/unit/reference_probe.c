@@ -29,7 +29,11 @@ uint64_t ref_slack(const struct ref_case *c) {
 	return ref_least(500 * REF_MS, c->watchdog / 20);
 }
 
-uint64_t ref_pull_lease(const struct ref_case *c, const struct ref_probe *p) {
+uint64_t ref_lease(const struct ref_case *c, const struct ref_probe *p) {
+	if (p->is_watched)
+		return ref_plus(p->silence, p->interval + ref_slack(c));
+	if (!p->is_pull)
+		return p->silence;
 	return p->interval + (p->fall - 1) * ref_most(p->fast, p->timeout) + p->timeout +
 	       ref_slack(c);
 }
@@ -63,7 +67,7 @@ static void lose(struct opinion *o) {
 void ref_read_history(const struct ref_case *c, const struct ref_probe *p,
 		      const struct entry *history, size_t n, struct opinion *ret_opinion) {
 	static bool failed[REF_HISTORY];
-	struct opinion o = {.lease = p->is_pull ? ref_pull_lease(c, p) : p->silence};
+	struct opinion o = {.lease = ref_lease(c, p)};
 	size_t n_failed = 0;
 
 	for (size_t k = 0; k < n; k++) {

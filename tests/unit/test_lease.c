@@ -37,6 +37,13 @@ static void test_pull_lease_of_endless_parts_is_endless(void **state) {
 	assert_int_equal(lease_length_pull(SEC, USEC_INFINITY - 1, SEC, 3, 0), USEC_INFINITY);
 }
 
+static void test_a_push_lease_is_the_silence_and_what_looking_adds(void **state) {
+	assert_int_equal(lease_length_push(24 * SEC, 0, SEC / 2), 24 * SEC);
+	assert_int_equal(lease_length_push(24 * SEC, 6 * SEC, SEC / 2), 30 * SEC + SEC / 2);
+	assert_int_equal(lease_length_push(USEC_INFINITY, 0, SEC), USEC_INFINITY);
+	assert_int_equal(lease_length_push(USEC_INFINITY, SEC, SEC), USEC_INFINITY);
+}
+
 static void test_end_counts_from_the_evidence(void **state) {
 	struct lease none = {.evidence_at = 5 * SEC}, some = {3 * SEC, 7 * SEC};
 	struct lease endless = {3 * SEC, USEC_INFINITY};
@@ -76,6 +83,7 @@ int main(void) {
 		cmocka_unit_test(test_slack_is_a_twentieth_of_w_and_at_most_half_a_second),
 		cmocka_unit_test(test_pull_lease_outlasts_fall_failures_of_the_slower_kind),
 		cmocka_unit_test(test_pull_lease_of_endless_parts_is_endless),
+		cmocka_unit_test(test_a_push_lease_is_the_silence_and_what_looking_adds),
 		cmocka_unit_test(test_end_counts_from_the_evidence),
 		cmocka_unit_test(test_floor_lengthens_short_leases_only),
 		cmocka_unit_test(test_shift_moves_evidence_and_end_alike),

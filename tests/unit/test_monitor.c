@@ -112,6 +112,36 @@ static void test_failures_bring_no_ping(void **state) {
 	assert_int_equal(monitor_ping_due_at(&m), 13 * SEC);
 }
 
+static void test_nothing_new_plans_the_next_look_and_says_nothing(void **state) {
+	struct monitor_probe_conf conf = push_conf;
+	struct monitor m;
+
+	conf.is_scheduled = true;
+	conf.schedule = (struct schedule_conf){.interval_usec = 6 * SEC,
+					       .retry_usec = SEC / 4,
+					       .phase_usec = 2 * SEC};
+	monitor_init(&m, W, &conf, 1, 1, false, 0);
+	assert_int_equal(monitor_next_at(&m), 0);
+	monitor_look_started(&m, 0, 0);
+	monitor_look_idle(&m, 0, 0);
+	assert_int_equal(monitor_next_at(&m), 2 * SEC);
+	assert_false(monitor_is_good(&m));
+	monitor_look_started(&m, 0, 2 * SEC);
+	monitor_look_ended(&m, 0, VERDICT_PASS, 2 * SEC);
+	monitor_ready(&m, 2 * SEC);
+	assert_int_equal(monitor_next_at(&m), 8 * SEC);
+	for (usec_t now = 8 * SEC; now < 2 * SEC + PUSH_LEASE; now += 6 * SEC) {
+		monitor_look_started(&m, 0, now);
+		monitor_look_idle(&m, 0, now);
+		assert_int_equal(m.probes[0].schedule.next_at, now + 6 * SEC);
+		monitor_process(&m, PROCESS_RUNNING, now);
+		assert_false(monitor_judge(&m, now));
+		assert_int_equal(monitor_ping_due_at(&m), USEC_INFINITY);
+	}
+	assert_becomes(&m, 2 * SEC + PUSH_LEASE, SERVICE_UNHEALTHY);
+	assert_int_equal(m.culprit, 0);
+}
+
 static void test_no_ping_while_unhealthy_and_at_once_on_recovery(void **state) {
 	struct monitor m = running(2, 2, 0);
 
@@ -246,6 +276,7 @@ int main(void) {
 		cmocka_unit_test(test_ready_before_the_first_pass_gives_a_start_lease),
 		cmocka_unit_test(test_a_short_lease_means_each_beat_is_forwarded),
 		cmocka_unit_test(test_failures_bring_no_ping),
+		cmocka_unit_test(test_nothing_new_plans_the_next_look_and_says_nothing),
 		cmocka_unit_test(test_no_ping_while_unhealthy_and_at_once_on_recovery),
 		cmocka_unit_test(test_any_of_is_degraded_while_one_is_bad),
 		cmocka_unit_test(test_optional_probes_change_nothing),

@@ -124,7 +124,7 @@ static void test_a_starved_sdwd_gives_up_on_a_dead_child(void **state) {
 				last_ping = e->at;
 		}
 		/* Credits are at most W + a tenth of the time. */
-		bound = (ref_pull_lease(&c, &c.probes[0]) + c.watchdog + 2 * period) * 10 / 9;
+		bound = (ref_lease(&c, &c.probes[0]) + c.watchdog + 2 * period) * 10 / 9;
 		assert_true(c.end_at > last_good + bound);
 		assert_true(last_ping > 2 * USEC_PER_SEC);
 		assert_true(last_ping <= last_good + bound);
@@ -139,7 +139,7 @@ static void test_one_probe_with_a_short_lease_is_forwarded(void **state) {
 	one_probe(&c);
 	c.probes[0].fall = 1;
 	c.probes[0].timeout = 100 * USEC_PER_MSEC;
-	assert_true(ref_pull_lease(&c, &c.probes[0]) < c.watchdog);
+	assert_true(ref_lease(&c, &c.probes[0]) < c.watchdog);
 	assert_int_equal(run(&c, true), 0);
 	for (size_t i = 0; i < run_log.n; i++) {
 		const struct ref_event *e = &run_log.events[i];
