@@ -34,7 +34,7 @@ static usec_t lease_of(const struct probe_conf *c, usec_t w) {
 		return lease_length_pull(c->interval_usec, c->fast_interval_usec, c->timeout_usec,
 					 c->fall, lease_slack(w));
 	case PROBE_PUSH:
-		return c->silence_usec;
+		return lease_length_push(c->silence_usec, c->interval_usec, lease_slack(w));
 	case PROBE_STATE:
 		break;
 	}
@@ -142,7 +142,8 @@ static void warn_probe(const struct printer *p, const struct conf *c,
 		return;
 	usec_str_short(l, lease);
 	usec_str_short(watchdog, w);
-	if (lease > w)
+	/* The slack is nobody's fault: the defaults of --file are W together, without it. */
+	if (lease > usec_add(w, lease_slack(w)))
 		say(p, "warning: %s: a hang is seen after %s only, later than the watchdog's %s",
 		    probe->name, l, watchdog);
 	if (probe->kind->mode != PROBE_PULL)

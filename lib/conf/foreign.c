@@ -48,6 +48,7 @@ const struct foreign_name foreign_names[] = {
 	{"ttl", "use --silence"},
 	{"heartbeat-interval", "use --silence"},
 	{"heartbeat-timeout", "use --silence"},
+	{"max-age", "use --file with --silence"},
 	/* what is looked at */
 	{"url", "use --http"},
 	{"uri", "use --http"},
@@ -71,6 +72,9 @@ const struct foreign_name foreign_names[] = {
 	{"pid-file", "use --pidfile"},
 	{"liveness-probe", "use --http or --tcp; one probe serves start and run"},
 	{"readiness-probe", "use --http or --tcp; one probe serves start and run"},
+	{"heartbeat-file", "use --file"},
+	{"watch-file", "use --file"},
+	{"mtime", "use --file"},
 	{"startup-probe", "use --http with --start-period"},
 	{"method", "use --http-method"},
 	{"header", "use --http-header"},

@@ -30,6 +30,7 @@ static const struct {
 	[CAUSE_STALE] = {"stale", VERDICT_FAIL, "no good look in time"},
 	[CAUSE_CLOSED] = {"closed", VERDICT_FAIL, "every writer closed the pipe"},
 	[CAUSE_TRIGGER] = {"trigger", VERDICT_FAIL, "the service asked for it (WATCHDOG=trigger)"},
+	[CAUSE_MISSING] = {"missing", VERDICT_UNKNOWN, "the file does not exist"},
 	[CAUSE_EXIT_CODE] = {"exit-code", VERDICT_FAIL, "exited with an error"},
 	[CAUSE_KILLED] = {"killed", VERDICT_FAIL, "killed by a signal"},
 	[CAUSE_TIMEOUT] = {"timeout", VERDICT_FAIL, "took too long"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/exec.h"
+#include "probe/file.h"
 #include "probe/heartbeat.h"
 #include "probe/http.h"
 #include "probe/notify.h"
@@ -10,6 +11,6 @@
 
 /* The order of the man page and of --help. */
 const struct probe_class *const probe_registry[] = {
-	&probe_heartbeat, &probe_notify,  &probe_http,    &probe_tcp, &probe_unix,
-	&probe_exec,      &probe_pidfile, &probe_forking, NULL,
+	&probe_heartbeat, &probe_notify, &probe_file,    &probe_http,    &probe_tcp,
+	&probe_unix,      &probe_exec,   &probe_pidfile, &probe_forking, NULL,
 };

@@ -38,6 +38,7 @@ SOURCES = {
     "heartbeat": ("heartbeat", "--heartbeat", "heartbeat", {"silent"}, 0.8 * W),
     "heartbeat-long": ("heartbeat", "--heartbeat --silence=3s", "heartbeat", {"silent"}, 3.0),
     "notify": ("notify", "--notify", "notify", {"silent"}, 0.8 * W),
+    "file": ("file", "--file=/run/sdwd-test-beat-{port} --silence=1s --interval=100ms", "file", {"silent"}, 1.2),
     "http-hang": ("http", "--http=http://127.0.0.1:{port}/", "http", {"read-timeout", "connect-timeout"}, 1.46),
     "http-closed": ("http-close", "--http=http://localhost:{port}/", "http", {"connect-refused"}, 1.46),
     "tcp-hang": ("tcp", r"--tcp=127.0.0.1:{port} --send=PING\\n --expect=^PONG", "tcp",
@@ -103,6 +104,7 @@ def write_table(source, mode, lines):
 @pytest.mark.option("tcp")
 @pytest.mark.option("unix")
 @pytest.mark.option("exec")
+@pytest.mark.option("file")
 @pytest.mark.parametrize("source", SOURCES)
 def test_G4_withhold_acts_by_the_formula(systemd, sdwd_path, tmp_path, source):
     _, _, probe, causes, lease = SOURCES[source]

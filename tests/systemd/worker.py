@@ -52,6 +52,15 @@ def notify():
     time.sleep(3600)
 
 
+def file():
+    while is_healthy():
+        alive()
+        with open(f"/run/sdwd-test-beat-{sys.argv[4]}", "a", encoding="ascii") as f:
+            f.write(".")
+        time.sleep(0.05)
+    time.sleep(3600)
+
+
 def serve(listener, answer, hang="hang", tls=None):
     if hang == "close":
         threading.Timer(HEALTHY, lambda: listener.shutdown(socket.SHUT_RDWR)).start()
@@ -110,6 +119,7 @@ def stop_itself():
 {
     "heartbeat": heartbeat,
     "notify": notify,
+    "file": file,
     "http": lambda: serve(tcp_listener(), HTTP_OK),
     "http-close": lambda: serve(tcp_listener(), HTTP_OK, "close"),
     "https": https,
