@@ -24,6 +24,7 @@ static const struct {
 	[CAUSE_READ_TIMEOUT] = {"read-timeout", VERDICT_FAIL, "no complete answer in time"},
 	[CAUSE_READ_FAILED] = {"read-failed", VERDICT_FAIL, "the connection broke"},
 	[CAUSE_WRONG_PEER] = {"wrong-peer", VERDICT_FAIL, "another process answers there"},
+	[CAUSE_NOT_ACCEPTING] = {"not-accepting", VERDICT_FAIL, "accepts no connections"},
 	[CAUSE_TLS] = {"tls", VERDICT_FAIL, "TLS failed"},
 	[CAUSE_DNS] = {"dns", VERDICT_UNKNOWN, "the name cannot be resolved"},
 	[CAUSE_SILENT] = {"silent", VERDICT_FAIL, "no sign of life in time"},

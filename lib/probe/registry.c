@@ -3,6 +3,7 @@
 #include "probe/file.h"
 #include "probe/heartbeat.h"
 #include "probe/http.h"
+#include "probe/listen_queue.h"
 #include "probe/notify.h"
 #include "probe/pidfile.h"
 #include "probe/probe.h"
@@ -11,6 +12,6 @@
 
 /* The order of the man page and of --help. */
 const struct probe_class *const probe_registry[] = {
-	&probe_heartbeat, &probe_notify, &probe_file,    &probe_http,    &probe_tcp,
-	&probe_unix,      &probe_exec,   &probe_pidfile, &probe_forking, NULL,
+	&probe_heartbeat,    &probe_notify, &probe_file,    &probe_http,    &probe_tcp, &probe_unix,
+	&probe_listen_queue, &probe_exec,   &probe_pidfile, &probe_forking, NULL,
 };

@@ -23,6 +23,11 @@ W = 2.0
 # From the sign of life to sdwd's reading of it, and what a loaded machine adds at the other end.
 LATENESS = 0.35
 
+# The last good look may be so much before, and so much behind, the last sign of life.
+# The process is looked at with each ping, W/2 apart; a look at a queue compares over its whole timeout.
+EARLIER = {"process-stopped": W / 2, "listen-queue": 0.25}
+LATER = {"listen-queue": 0.2}
+
 UNIT = """\
 [Service]
 Type=notify
@@ -50,6 +55,8 @@ SOURCES = {
     # Through the prober, in a process of its own.
     "https-hang": ("https", "--http=https://127.0.0.1:{port}/ --http-ca={folder}/ca.pem", "http",
                    {"read-timeout", "connect-timeout"}, 1.46),
+    "listen-queue": ("accept", "--listen-queue={port} --interval=200ms --timeout=160ms", "listen-queue", {"not-accepting"},
+                     0.78),
     "process-stopped": ("stop", "", "process", {"stopped"}, W),
 }
 
@@ -105,12 +112,12 @@ def write_table(source, mode, lines):
 @pytest.mark.option("unix")
 @pytest.mark.option("exec")
 @pytest.mark.option("file")
+@pytest.mark.option("listen-queue")
 @pytest.mark.parametrize("source", SOURCES)
 def test_G4_withhold_acts_by_the_formula(systemd, sdwd_path, tmp_path, source):
     _, _, probe, causes, lease = SOURCES[source]
-    latest = max(lease, W) + min(W / 10, 1) + 0.25
-    # The process is looked at with each ping, W/2 apart: its last good look may be that much older than its last deed.
-    earliest = W / 2 if source == "process-stopped" else max(lease, W)
+    latest = max(lease, W) + min(W / 10, 1) + 0.25 + LATER.get(source, 0)
+    earliest = max(lease, W) - EARLIER.get(source, 0)
     late, lines = [], []
     for unit, evidence, entries, state in run_rows(systemd, sdwd_path, tmp_path, source, ""):
         acted = at(entries, "Watchdog timeout (limit")

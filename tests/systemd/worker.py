@@ -86,6 +86,24 @@ def serve(listener, answer, hang="hang", tls=None):
     time.sleep(3600)
 
 
+def accept():
+    """Serves its own client, which goes on connecting when nobody accepts any more."""
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[4])))
+
+    def client():
+        while True:
+            with socket.create_connection(listener.getsockname()) as connection:
+                connection.recv(1)
+            time.sleep(0.02)
+
+    threading.Thread(target=client, daemon=True).start()
+    while is_healthy():
+        connection, _ = listener.accept()
+        alive()
+        connection.close()
+    time.sleep(3600)
+
+
 def tcp_listener():
     return socket.create_server(("127.0.0.1", int(sys.argv[4])))
 
@@ -126,5 +144,6 @@ def stop_itself():
     "tcp": lambda: serve(tcp_listener(), b"PONG\n"),
     "tcp-close": lambda: serve(tcp_listener(), b"PONG\n", "close"),
     "unix": lambda: serve(unix_listener(), b"PONG\n"),
+    "accept": accept,
     "stop": stop_itself,
 }[KIND]()

@@ -178,7 +178,7 @@ static void long_wrong_values_make_a_short_line(void **state) {
 
 /* Of a kind that this test does not make up. */
 static bool is_of_other_kind(const char *word) {
-	static const char *const words[] = {"tcp", "unix", "send", "expect"};
+	static const char *const words[] = {"tcp", "unix", "send", "expect", "listen-queue"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strcmp(words[i], word) == 0)
