@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 Cases that other systems hold themselves to, by their ids: a letter for the table, and a number. A test that is such a
-case carries its id, as test_A20_... in Python and in C, wherever it stands; so one search finds all that there is of
-it.
+case carries its id, as test_A20_... in Python and in C, wherever it stands: one search finds all that there is of it.
+(test_a20_... in tests/unit is the same for one module alone, and does not count here.)
 """
 
 import re

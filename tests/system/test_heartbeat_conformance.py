@@ -11,7 +11,7 @@ import time
 import pytest
 
 import conformance
-from puppet import child, cpu_seconds, wait_until  # pylint: disable=unused-import
+from puppet import child, cpu_seconds  # pylint: disable=unused-import
 
 IDS = [f"E{number}" for number in range(1, 11)]
 LEFT_OUT = {}

@@ -24,8 +24,8 @@ class WallClock:
 
     def __init__(self, folder):
         library, file = folder / "wallclock.so", folder / "wallclock"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, Path(__file__).with_name("wallclock.c"), "-ldl"],
-                       check=True)
+        source = Path(__file__).with_name("wallclock.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         file.write_bytes(bytes(16))
         self.env = {"LD_PRELOAD": library, "WALLCLOCK": file,
                     # A sanitizer wants to be the first library; here it need not be.
