@@ -22,8 +22,9 @@ int match_new(const char *pattern, regex_t **ret, struct text *error);
 void match_free(regex_t *re);
 
 /*
- * Looks for @re in @length bytes of @data, NUL bytes included. Returns 1 (found), 0 (not found), or
- * -ENOMEM.
+ * Looks for @re in @length bytes of @data, NUL bytes included. Somewhere behind them must be one
+ * more NUL: AddressSanitizer takes every text of regexec(3) for a string. Returns 1 (found), 0 (not
+ * found), or -ENOMEM.
  */
 int match_bytes(const regex_t *re, const char *data, size_t length);
 

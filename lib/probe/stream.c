@@ -92,7 +92,7 @@ static int send_some(struct stream_probe *s) {
 /* Adds what is there to the answer; *@ret_error: why it broke. */
 static enum stream_end read_some(struct stream_probe *s, int turns, int *ret_error) {
 	while (turns-- > 0) {
-		size_t room = sizeof(s->answer) - s->received;
+		size_t room = MATCH_MAX - s->received;
 		char beyond;
 		ssize_t n = room > 0 ? recv(s->io.fd, s->answer + s->received, room, 0)
 				     : recv(s->io.fd, &beyond, 1, 0);

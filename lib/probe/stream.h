@@ -23,8 +23,8 @@ struct stream_probe {
 	struct ev_io io; /* its fd is ours while STREAM_TALKING */
 	size_t sent;
 	size_t received;
-	size_t matched; /* bytes that all matches of this look have seen */
-	char answer[MATCH_MAX];
+	size_t matched;             /* bytes that all matches of this look have seen */
+	char answer[MATCH_MAX + 1]; /* the last byte stays NUL */
 };
 
 /* For struct probe_class, as its contract says; stream_cancel() is also its done(). */

@@ -354,7 +354,9 @@ def test_many_looks_leave_nothing_behind(sdwd, manager, streams, tmp_path):
     def count_fds(looks):
         """Between two looks: their own are not among them."""
         found = []
+        deadline = time.monotonic() + LOOKS / 10 + 60
         while min(server.connections, other.connections) < looks:
+            assert run.is_running() and time.monotonic() < deadline, run.stderr()
             found.append(len(open_fds(run.pid)))
             time.sleep(0.001)
         return min(found)

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "probe/unix.h"
 #include "stream_fixture.h"
+#include "sys/proc.h"
 
 /* What only --unix has: paths, full queues, and who listens. Linked with --wrap=getsockopt. */
 
@@ -134,16 +135,16 @@ static void test_peer_is_the_child_or_below_it(void **state) {
 
 static void test_b6_another_process_listens(void **state) {
 	struct stream_fixture *f = *state;
-	char wanted[128];
+	char wanted[128], name[32];
 	size_t length;
 	char *heard;
 
+	assert_int_equal(proc_read_comm(getpid(), name, sizeof(name)), 0);
 	/* We are not our own descendant. Nothing is sent to a stranger. */
 	stream_fixture_aim(f, OPTIONS("peer", "child", "send", "secret", "expect", "ok"));
 	stream_fixture_begin(f);
 	snprintf(wanted, sizeof(wanted),
-		 "pid %d (test_unix_probe) listens there, which is no process of this service",
-		 getpid());
+		 "pid %d (%s) listens there, which is no process of this service", getpid(), name);
 	stream_fixture_expect(f, CAUSE_WRONG_PEER, wanted);
 	heard = stream_fixture_heard(f, &length);
 	assert_int_equal(length, 0);
