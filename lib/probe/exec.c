@@ -42,7 +42,7 @@ struct exec_probe {
 	struct ev_io io; /* its fd is ours while has_pipe */
 	bool is_cut;
 	size_t length;
-	char output[EXEC_OUTPUT_MAX];
+	char output[EXEC_OUTPUT_MAX + 1]; /* the last byte stays NUL, for match_bytes() */
 };
 
 static struct exec_probe *of(struct probe *p) {
@@ -64,7 +64,7 @@ static void close_pipe(struct exec_probe *e) {
 }
 
 static void keep(struct exec_probe *e, const char *data, size_t length) {
-	size_t kept = MIN(length, sizeof(e->output) - e->length);
+	size_t kept = MIN(length, EXEC_OUTPUT_MAX - e->length);
 
 	memcpy(e->output + e->length, data, kept);
 	e->length += kept;
