@@ -22,6 +22,7 @@
 
 static const struct ask_kind kinds[] = {
 	{"http", http_answer},
+	{"grpc", grpc_answer},
 	{"resolve", resolve_answer},
 };
 

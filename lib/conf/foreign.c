@@ -5,7 +5,7 @@
 
 /*
  * Names from Kubernetes probes, docker run --health-*, HAProxy servers, monit, tini, dumb-init,
- * timeout(1), curl(1) and systemd units, as their manuals have them.
+ * timeout(1), curl(1), grpc_health_probe and systemd units, as their manuals have them.
  */
 const struct foreign_name foreign_names[] = {
 	/* thresholds and times */
@@ -94,6 +94,13 @@ const struct foreign_name foreign_names[] = {
 	{"insecure", "use --http-insecure"},
 	{"no-check-certificate", "use --http-insecure"},
 	{"tls-skip-verify", "use --http-insecure"},
+	{"grpc-service", "write it behind the port: --grpc=HOST:PORT/SERVICE"},
+	{"grpc-use-tls", "use --grpc-tls"},
+	{"tls", "use --grpc-tls, or --http with an https URL"},
+	{"tls-ca-cert", "use --grpc-ca"},
+	{"tls-client-cert", "use --grpc-cert"},
+	{"tls-client-key", "use --grpc-key"},
+	{"tls-no-verify", "use --grpc-insecure"},
 	{"resolve", "use --http-connect"},
 	{"connect-to", "use --http-connect"},
 	/* where it is said */

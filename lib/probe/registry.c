@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/exec.h"
 #include "probe/file.h"
+#include "probe/grpc.h"
 #include "probe/heartbeat.h"
 #include "probe/http.h"
 #include "probe/listen_queue.h"
@@ -12,6 +13,7 @@
 
 /* The order of the man page and of --help. */
 const struct probe_class *const probe_registry[] = {
-	&probe_heartbeat,    &probe_notify, &probe_file,    &probe_http,    &probe_tcp, &probe_unix,
-	&probe_listen_queue, &probe_exec,   &probe_pidfile, &probe_forking, NULL,
+	&probe_heartbeat, &probe_notify,  &probe_file,    &probe_http,
+	&probe_grpc,      &probe_tcp,     &probe_unix,    &probe_listen_queue,
+	&probe_exec,      &probe_pidfile, &probe_forking, NULL,
 };

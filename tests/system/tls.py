@@ -63,7 +63,8 @@ class TlsScripted(Scripted):
     a word.
     """
 
-    def __init__(self, certificate, *script, client_ca=None, version=None, is_ragged=False, **keywords):
+    def __init__(self, certificate, *script, client_ca=None, version=None, is_ragged=False,
+                 alpn=("h2", "http/1.1"), **keywords):
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if not is_ragged:
             self._context.sslsocket_class = _Closing
@@ -75,7 +76,7 @@ class TlsScripted(Scripted):
             self._context.maximum_version = version
         self.names = []       # what SNI said, of each handshake
         self.protocols = []   # what was agreed on by ALPN
-        self._context.set_alpn_protocols(["h2", "http/1.1"])
+        self._context.set_alpn_protocols(list(alpn))
         self._context.sni_callback = lambda sock, name, context: self.names.append(name)
         super().__init__(*script, **keywords)
 

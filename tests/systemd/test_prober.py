@@ -9,7 +9,7 @@ import pytest
 from tls import Authority
 from wrapped import has, install, texts, unit_text, wait_for
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "units" / "examples" / "https.service"
+EXAMPLES = Path(__file__).resolve().parents[2] / "units" / "examples"
 PROBER = "sdwd-prober"
 
 
@@ -26,10 +26,11 @@ def probers(systemd, unit):
     return [pid for pid in pids if systemd.run("cat", f"/proc/{pid}/comm", check=False).stdout.strip() == PROBER]
 
 
-def test_the_example_with_all_that_it_forbids(systemd, build):
+@pytest.mark.parametrize("name, port", [("https", "8443"), ("grpc", "50051")])
+def test_the_example_with_all_that_it_forbids(systemd, build, name, port):
     sdwd, _ = install(systemd, build / "sdwd", build / PROBER)
-    text = EXAMPLE.read_text(encoding="utf-8").replace("/usr/bin/sdwd ", f"{sdwd} ").replace("8443", "28443")
-    unit = systemd.unit("https-example", text)
+    text = (EXAMPLES / f"{name}.service").read_text(encoding="utf-8")
+    unit = systemd.unit(f"{name}-example", text.replace("/usr/bin/sdwd ", f"{sdwd} ").replace(port, "28443"))
     systemd.start(unit)
     assert systemd.show(unit, "StatusText") == "healthy", systemd.describe(unit)
     [pid] = probers(systemd, unit)

@@ -57,6 +57,7 @@ SOURCES = {
                    {"read-timeout", "connect-timeout"}, 1.46),
     "listen-queue": ("accept", "--listen-queue={port} --interval=200ms --timeout=160ms", "listen-queue", {"not-accepting"},
                      0.78),
+    "grpc-hang": ("grpc", "--grpc=127.0.0.1:{port}", "grpc", {"read-timeout"}, 1.46),
     "process-stopped": ("stop", "", "process", {"stopped"}, W),
 }
 

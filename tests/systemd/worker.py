@@ -123,6 +123,25 @@ def https():
     serve(tcp_listener(), HTTP_OK, tls=tls)
 
 
+def grpc_server():
+    # Only this kind needs it, and it takes a while to load.
+    import grpc  # pylint: disable=import-outside-toplevel
+    from concurrent import futures  # pylint: disable=import-outside-toplevel
+
+    def check(request, context):
+        if not is_healthy():
+            time.sleep(3600)
+        alive()
+        return b"\x08\x01"
+
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
+        "grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(check)})])
+    server.add_insecure_port(f"127.0.0.1:{sys.argv[4]}")
+    server.start()
+    time.sleep(3600)
+
+
 HTTP_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
@@ -141,6 +160,7 @@ def stop_itself():
     "http": lambda: serve(tcp_listener(), HTTP_OK),
     "http-close": lambda: serve(tcp_listener(), HTTP_OK, "close"),
     "https": https,
+    "grpc": grpc_server,
     "tcp": lambda: serve(tcp_listener(), b"PONG\n"),
     "tcp-close": lambda: serve(tcp_listener(), b"PONG\n", "close"),
     "unix": lambda: serve(unix_listener(), b"PONG\n"),

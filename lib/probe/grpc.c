@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe/grpc.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct opt grpc_options[] = {
+	{
+		.name = "grpc-tls",
+		.help = "grpc: over TLS",
+		.parse = opt_parse_flag,
+		.offset = offsetof(struct grpc_settings, is_tls),
+	},
+	{
+		.name = "grpc-ca",
+		.argument = "FILE",
+		.help = "grpc: trust these certificate authorities (PEM) and no others",
+		.parse = tls_parse_file,
+		.write = tls_write_file,
+		.offset = offsetof(struct grpc_settings, tls.ca),
+	},
+	{
+		.name = "grpc-cert",
+		.argument = "FILE",
+		.help = "grpc: show this client certificate (PEM)",
+		.parse = tls_parse_file,
+		.write = tls_write_file,
+		.offset = offsetof(struct grpc_settings, tls.cert),
+	},
+	{
+		.name = "grpc-key",
+		.argument = "FILE",
+		.help = "grpc: its private key (PEM), where it is not in the same file",
+		.parse = tls_parse_file,
+		.write = tls_write_file,
+		.offset = offsetof(struct grpc_settings, tls.key),
+	},
+	{
+		.name = "grpc-insecure",
+		.help = "grpc: take any certificate of the server",
+		.parse = opt_parse_flag,
+		.offset = offsetof(struct grpc_settings, tls.is_insecure),
+	},
+	{NULL},
+};
+
+static int refuse(struct text *error, const char *value, const char *reason) {
+	char quoted[OPT_QUOTED_MAX];
+
+	text_addf(error, "%s %s", opt_quoted(quoted, value), reason);
+	return -EINVAL;
+}
+
+static int parse_service(struct grpc_settings *s, const char *service, const char *value,
+			 struct text *error) {
+	size_t length = strlen(service);
+
+	if (length >= sizeof(s->service))
+		return refuse(error, value, "has a service that is too long");
+	if (!text_is_utf8(service, length))
+		return refuse(error, value, "has a service that is no UTF-8");
+	for (const char *p = service; *p != '\0'; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return refuse(error, value,
+				      "has a blank or control character in its service");
+	memcpy(s->service, service, length + 1);
+	return 0;
+}
+
+static int grpc_check(const char *target, void *settings, struct text *error) {
+	struct grpc_settings *s = settings;
+	size_t length = strcspn(target, "/");
+	char server[HOST_PORT_HOST_MAX + 16];
+	int r;
+
+	if (strstr(target, "://"))
+		return refuse(error, target, "is a URL; what is wanted is HOST:PORT[/SERVICE]");
+	if (length >= sizeof(server))
+		return refuse(error, target, "has a host that is too long");
+	memcpy(server, target, length);
+	server[length] = '\0';
+	r = host_port_parse(&s->server, server, error);
+	if (r == 0)
+		r = parse_service(s, target[length] == '/' ? target + length + 1 : "", target,
+				  error);
+	if (r == 0)
+		r = tls_settings_check(&s->tls, "--grpc-", s->is_tls ? NULL : "needs --grpc-tls",
+				       error);
+	return r;
+}
+
+static void grpc_settings_done(void *settings) {
+	struct grpc_settings *s = settings;
+
+	tls_settings_done(&s->tls);
+}
+
+static const char *needs_prober(const void *settings) {
+	return "gRPC";
+}
+
+static const struct probe_kind grpc_kind = {
+	.name = "grpc",
+	.argument = "HOST:PORT[/SERVICE]",
+	.help = "good when the gRPC health service there answers SERVING",
+	.mode = PROBE_PULL,
+	.options = grpc_options,
+	.settings_size = sizeof(struct grpc_settings),
+	.check = grpc_check,
+	.settings_done = grpc_settings_done,
+	.needs_prober = needs_prober,
+};
+
+const struct probe_class probe_grpc = {.kind = &grpc_kind};
