@@ -19,6 +19,8 @@
 #include "resolve.h"
 
 #define READ_SIZE (8 * 1024)
+/* What libcurl puts before the text of an errno. */
+#define RECV_FAILURE "Recv failure: "
 /* Looked again at the latest: TLS may have something to do that poll(2) does not show. */
 #define POLL_MSEC_MAX 250
 /* The server may close first, which keeps TIME_WAIT with it. */
@@ -101,7 +103,11 @@ static void send_request(struct http_look *l) {
 /* TLS 1.3 tells only with the first bytes that it does not want the client's certificate. */
 static void set_broken(const struct http_look *l, CURLcode code, struct outcome *ret) {
 	const char *why = easy_error(&l->easy, code);
+	const size_t prefix = strlen(RECV_FAILURE);
 
+	/* As sdwd itself says it. */
+	if (strncmp(why, RECV_FAILURE, prefix) == 0)
+		why += prefix;
 	if (l->exchange.url.is_tls && l->exchange.reply.received == 0 && strstr(why, "alert"))
 		outcome_set(ret, CAUSE_TLS, "%s", why);
 	else

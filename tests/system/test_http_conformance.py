@@ -50,7 +50,7 @@ class Client:
 CLIENTS = {
     "in-process": Client(),
     # A host name is looked up, and its URL asked for, by sdwd-prober.
-    "prober": Client("sdwd.test", has_these_texts=False),
+    "prober": Client("sdwd.test"),
 }
 
 
