@@ -23,6 +23,7 @@
 static const struct ask_kind kinds[] = {
 	{"http", http_answer},
 	{"grpc", grpc_answer},
+	{"dbus", dbus_answer},
 	{"resolve", resolve_answer},
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "probe/dbus.h"
 #include "probe/exec.h"
 #include "probe/file.h"
 #include "probe/grpc.h"
@@ -13,7 +14,17 @@
 
 /* The order of the man page and of --help. */
 const struct probe_class *const probe_registry[] = {
-	&probe_heartbeat, &probe_notify,  &probe_file,    &probe_http,
-	&probe_grpc,      &probe_tcp,     &probe_unix,    &probe_listen_queue,
-	&probe_exec,      &probe_pidfile, &probe_forking, NULL,
+	&probe_heartbeat,
+	&probe_notify,
+	&probe_file,
+	&probe_http,
+	&probe_grpc,
+	&probe_tcp,
+	&probe_unix,
+	&probe_listen_queue,
+	&probe_exec,
+	&probe_dbus,
+	&probe_pidfile,
+	&probe_forking,
+	NULL,
 };

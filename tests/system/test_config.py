@@ -54,7 +54,7 @@ BAD = {
     "a hook without end": ("unhealthy-hook = logger 'x\n",
                            ["1: unhealthy-hook: 'logger 'x' is not a command: empty, or a quote is not closed"]),
     "what only the whole can tell": ("http = ftp://x/\nrequire = 5\npidfile = /a\npidfile = /b\n",
-                                     ["1: http: 'ftp://x/' does not begin with http://",
+                                     ["1: http: 'ftp://x/' does not begin with http:// or https://",
                                       "4: pidfile: '/b' can be given only once",
                                       "2: require: '5' is more than the 3 probes that are not optional"]),
     "a probe that was not understood": ("htp = http://127.0.0.1/\nname = x\nfall = 0\nhttp-status = 1\nrequire = 1\n",
@@ -134,7 +134,7 @@ def test_all_errors_are_told_and_nothing_is_started(run, config, tmp_path, rule)
 def test_errors_of_the_command_line_are_told_with_those_of_the_file(run, config):
     path = config("foo = 1\nhttp = x\n")
     file_errors = [f"{path}:1: unknown option 'foo'"]
-    whole = [f"{path}:2: http: 'x' does not begin with http://", "--http: 'y' does not begin with http://"]
+    whole = [f"{path}:2: http: 'x' does not begin with http:// or https://", "--http: 'y' does not begin with http:// or https://"]
     assert complaints(run(f"--config={path}", "--http=y", "true")) == file_errors + whole
     # The first one of the command line is its last; what the whole is cannot be said then.
     assert complaints(run("--nice=x", f"--config={path}", "--bar", "true")) == [*file_errors,

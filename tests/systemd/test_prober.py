@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bus import Bus
 from tls import Authority
 from wrapped import has, install, texts, unit_text, wait_for
 
@@ -39,6 +40,21 @@ def test_the_example_with_all_that_it_forbids(systemd, build, name, port):
     assert not re.search(r"^Uid:\t0\t", status, re.M)
     systemd.stop(unit)
     assert systemd.show(unit, "Result", "ActiveState") == {"Result": "success", "ActiveState": "inactive"}
+
+
+def test_the_example_of_dbus(systemd, build, tmp_path):
+    sdwd, _ = install(systemd, build / "sdwd", build / PROBER)
+    bus = Bus(tmp_path / "b")
+    try:
+        text = (EXAMPLES / "dbus.service").read_text(encoding="utf-8").replace("/usr/bin/sdwd ", f"{sdwd} ")
+        address = f"[Service]\nEnvironment=DBUS_SESSION_BUS_ADDRESS={bus.address}\n"
+        unit = systemd.unit("dbus-example", text.replace("[Service]\n", address))
+        systemd.start(unit)
+        assert systemd.show(unit, "StatusText") == "healthy", systemd.describe(unit)
+        systemd.stop(unit)
+        assert systemd.show(unit, "Result", "ActiveState") == {"Result": "success", "ActiveState": "inactive"}
+    finally:
+        bus.end()
 
 
 @pytest.mark.parametrize("mode", ["mixed", "control-group"])

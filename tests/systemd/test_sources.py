@@ -35,6 +35,7 @@ NotifyAccess=main
 WatchdogSec={w}
 TimeoutAbortSec=5
 KillMode=mixed
+Environment=DBUS_SESSION_BUS_ADDRESS=unix:path={file}.bus
 ExecStart={sdwd} {options} -- /usr/bin/python3 {worker} {kind} {healthy} {file} {argument}
 """
 
@@ -58,6 +59,8 @@ SOURCES = {
     "listen-queue": ("accept", "--listen-queue={port} --interval=200ms --timeout=160ms", "listen-queue", {"not-accepting"},
                      0.78),
     "grpc-hang": ("grpc", "--grpc=127.0.0.1:{port}", "grpc", {"read-timeout"}, 1.46),
+    "dbus-hang": ("dbus", "--dbus=test.sdwd.Row --dbus-user --dbus-call=/row:test.sdwd.Row.Fine", "dbus",
+                  {"read-timeout"}, 1.46),
     "process-stopped": ("stop", "", "process", {"stopped"}, W),
 }
 

@@ -17,7 +17,7 @@ LISTENS = Path(__file__).resolve().parent / "listens.py"
 
 BEFORE = """#!/bin/sh
 grep '^Sig' /proc/self/status >"$1.signals"
-exec /usr/local/libexec/seen.py "$1"
+exec /usr/local/libexec/of-tests/seen.py "$1"
 """
 
 # What may differ, by a pattern of its name, and why.

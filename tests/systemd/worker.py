@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -123,6 +124,28 @@ def https():
     serve(tcp_listener(), HTTP_OK, tls=tls)
 
 
+def dbus_service():
+    """With a bus of its own."""
+    from gi.repository import Gio, GLib  # pylint: disable=import-outside-toplevel
+
+    def on_call(*call):
+        if not is_healthy():
+            time.sleep(3600)
+        alive()
+        call[-1].return_value(None)
+
+    # It ends with the unit.
+    daemon = subprocess.Popen(  # pylint: disable=consider-using-with
+        ["dbus-daemon", "--session", "--nofork", "--nosyslog", "--print-address",
+         f"--address={os.environ['DBUS_SESSION_BUS_ADDRESS']}"], stdout=subprocess.PIPE)
+    daemon.stdout.readline()
+    bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+    about = Gio.DBusNodeInfo.new_for_xml("<node><interface name='test.sdwd.Row'><method name='Fine'/></interface></node>")
+    bus.register_object("/row", about.interfaces[0], on_call)
+    Gio.bus_own_name_on_connection(bus, "test.sdwd.Row", Gio.BusNameOwnerFlags.NONE)
+    GLib.MainLoop().run()
+
+
 def grpc_server():
     # Only this kind needs it, and it takes a while to load.
     import grpc  # pylint: disable=import-outside-toplevel
@@ -161,6 +184,7 @@ def stop_itself():
     "http-close": lambda: serve(tcp_listener(), HTTP_OK, "close"),
     "https": https,
     "grpc": grpc_server,
+    "dbus": dbus_service,
     "tcp": lambda: serve(tcp_listener(), b"PONG\n"),
     "tcp-close": lambda: serve(tcp_listener(), b"PONG\n", "close"),
     "unix": lambda: serve(unix_listener(), b"PONG\n"),

@@ -42,8 +42,8 @@ def script(folder, name, text):
 
 def install(systemd, *paths):
     """Copies of the files that every unit can see and every user run, whatever the unit hides; returns their paths."""
-    inside = [f"/usr/local/libexec/{path.name}" for path in paths]
-    systemd.run("install", "-D", "-m", "755", "-t", "/usr/local/libexec", *paths)
+    inside = [f"/usr/local/libexec/of-tests/{path.name}" for path in paths]
+    systemd.run("install", "-D", "-m", "755", "-t", "/usr/local/libexec/of-tests", *paths)
     return inside
 
 

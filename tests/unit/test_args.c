@@ -178,13 +178,14 @@ static void long_wrong_values_make_a_short_line(void **state) {
 
 /* Of a kind that this test does not make up. */
 static bool is_of_other_kind(const char *word) {
-	static const char *const words[] = {"tcp",    "unix",         "send",
-					    "expect", "listen-queue", "grpc"};
+	static const char *const words[] = {"tcp",          "unix", "send", "expect",
+					    "listen-queue", "grpc", "dbus"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strcmp(words[i], word) == 0)
 			return true;
-	return strncmp(word, "http-", 5) == 0 || strncmp(word, "grpc-", 5) == 0;
+	return strncmp(word, "http-", 5) == 0 || strncmp(word, "grpc-", 5) == 0 ||
+	       strncmp(word, "dbus-", 5) == 0;
 }
 
 static void foreign_names_are_not_ours(void **state) {
