@@ -118,7 +118,9 @@ def test_what_the_manager_will_never_take_is_given_up_and_said(sdwd, manager, ch
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(path)
         other.listen()
-        run.wait_stderr("1 message to systemd given up: Protocol wrong type for socket")
+        # Where sdwd reads the message only now, it is refused at once.
+        said = run.wait_stderr("Protocol wrong type for socket")
+        assert "1 message to systemd given up" in said or "cannot forward the child's sd_notify message" in said
     os.unlink(path)
     manager.come_back()
     child("notify('X_LATER=1')")
