@@ -14,11 +14,15 @@
  * connections open.  What came so far may go on: its end counts as the end of a line only where the
  * server has closed ("^2$" must not match the first byte of "220").
  *
- * Whoever closes first keeps the connection in TIME_WAIT for a minute (RFC 9293 section 3.6.1).
- * Nothing here says whether the server is about to close, and a server that takes one connection
- * after the other must not be held up by ours until the next look: so we close at once, and the
- * server is the first only where its end is there already.  What it has sent is read before that,
- * because a close with something unread is a reset (RFC 2525 section 2.17).
+ * Whoever closes first keeps the connection in TIME_WAIT for a minute (RFC 9293 section 3.6.1), so
+ * the server should where it closes by itself.  Nothing here says whether it will, and a server
+ * that takes one connection after the other must not be held up by ours.  So we close at once,
+ * until one look finds the server's end there already: from then on the connection lingers after a
+ * good verdict, until the server closes or the next look begins.  If that begins first, the server
+ * has changed its ways, and we close at once again.
+ *
+ * What the server has sent is read before we close, because a close with something unread is a
+ * reset (RFC 2525 section 2.17).
  */
 
 #define READ_TURNS 8              /* per wake-up */
@@ -28,6 +32,7 @@
 #define MATCHED_MAX (100 * MATCH_MAX)
 #define DISCARD_SIZE (8 * 1024)
 #define DISCARD_TURNS 8
+#define LINGER_MAX (64 * 1024) /* thrown away after the verdict, then we close */
 
 /* How reading went on until now. */
 enum stream_end {
@@ -46,29 +51,65 @@ static const struct stream_settings *settings(const struct stream_probe *s) {
 }
 
 static void hang_up(struct stream_probe *s) {
-	char rest[DISCARD_SIZE];
-
 	dial_cancel(&s->dial);
-	if (s->phase == STREAM_TALKING) {
+	if (s->phase == STREAM_TALKING || s->phase == STREAM_LINGERING) {
 		ev_io_stop(s->probe.loop, &s->io);
-		for (int i = 0; i < DISCARD_TURNS; i++)
-			if (recv(s->io.fd, rest, sizeof(rest), 0) <= 0)
-				break;
 		fd_close(s->io.fd);
 	}
 	s->phase = STREAM_IDLE;
 }
 
-/* For what a look that is not over waits for. */
-static void watch(struct stream_probe *s) {
-	int events = (s->sent < settings(s)->send.length ? EV_WRITE : 0) |
-		     (settings(s)->expect ? EV_READ : 0);
-
+static void watch(struct stream_probe *s, int events) {
 	if (ev_is_active(&s->io) && (s->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
 	ev_io_stop(s->probe.loop, &s->io);
 	ev_io_set(&s->io, s->io.fd, events);
 	ev_io_start(s->probe.loop, &s->io);
+}
+
+/* For what a look that is not over waits for. */
+static void watch_talk(struct stream_probe *s) {
+	watch(s, (s->sent < settings(s)->send.length ? EV_WRITE : 0) |
+			 (settings(s)->expect ? EV_READ : 0));
+}
+
+/* Throws away what is there. Returns 1 (it goes on), 0 (the server has closed), or a negative
+ * errno. */
+static int discard(struct stream_probe *s) {
+	char rest[DISCARD_SIZE];
+
+	for (int i = 0; i < DISCARD_TURNS; i++) {
+		ssize_t n = recv(s->io.fd, rest, sizeof(rest), 0);
+
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			s->thrown_away += (size_t)n;
+		else if (errno == EAGAIN)
+			return 1;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 1;
+}
+
+/* The look has its verdict. */
+static void settle(struct stream_probe *s, enum verdict verdict) {
+	bool has_time_wait = settings(s)->target.addresses[0].any.sa_family != AF_UNIX;
+	int r;
+
+	if (s->phase == STREAM_TALKING) {
+		s->thrown_away = 0;
+		r = discard(s);
+		if (r == 0)
+			s->closes_itself = true;
+		if (r > 0 && has_time_wait && s->closes_itself && verdict == VERDICT_PASS) {
+			s->phase = STREAM_LINGERING;
+			watch(s, EV_READ);
+			return;
+		}
+	}
+	hang_up(s);
 }
 
 /* Sends what goes now. Returns 0, or a negative errno: nothing more will be taken. */
@@ -180,7 +221,7 @@ static bool talk(struct stream_probe *s, bool is_last, struct outcome *ret) {
 }
 
 static void tell(struct stream_probe *s, const struct outcome *o) {
-	hang_up(s);
+	settle(s, o->verdict);
 	s->probe.owner->on_outcome(s->probe.owner, &s->probe, o);
 }
 
@@ -188,10 +229,15 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct stream_probe *s = container_of(io, struct stream_probe, io);
 	struct outcome o;
 
+	if (s->phase == STREAM_LINGERING) {
+		if (discard(s) <= 0 || s->thrown_away > LINGER_MAX)
+			hang_up(s);
+		return;
+	}
 	if (talk(s, false, &o))
 		tell(s, &o);
 	else
-		watch(s);
+		watch_talk(s);
 }
 
 /* @result: of dial_start() and on_done(); else as hear(). */
@@ -206,7 +252,7 @@ static bool take_connection(struct stream_probe *s, int result, bool is_last, st
 		return true;
 	if (talk(s, is_last, ret))
 		return true;
-	watch(s);
+	watch_talk(s);
 	return false;
 }
 
@@ -222,14 +268,17 @@ int stream_start(struct probe *p, struct outcome *ret) {
 	struct stream_probe *s = stream_probe(p);
 	int fd = -1, r;
 
-	assert(s->phase == STREAM_IDLE);
+	assert(s->phase == STREAM_IDLE || s->phase == STREAM_LINGERING);
+	if (s->phase == STREAM_LINGERING)
+		s->closes_itself = false;
+	hang_up(s);
 	s->sent = s->received = s->matched = 0;
 	s->phase = STREAM_CONNECTING;
 	s->dial.on_done = on_dialled;
 	r = dial_start(&s->dial, p->loop, &settings(s)->target, &fd);
 	if (r == 0 || !take_connection(s, r < 0 ? r : fd, false, ret))
 		return 0;
-	hang_up(s);
+	settle(s, ret->verdict);
 	return PROBE_DONE;
 }
 
@@ -261,7 +310,7 @@ void stream_expire(struct probe *p, struct outcome *ret) {
 		is_over = talk(s, true, ret);
 	if (!is_over)
 		set_timeout(s, is_queue_full, ret);
-	hang_up(s);
+	settle(s, ret->verdict);
 }
 
 void stream_cancel(struct probe *p) {

@@ -14,16 +14,19 @@ enum stream_phase {
 	STREAM_IDLE,
 	STREAM_CONNECTING,
 	STREAM_TALKING,
+	STREAM_LINGERING, /* the look is over, the server's end is waited for */
 };
 
 struct stream_probe {
 	struct probe probe;
 	enum stream_phase phase;
 	struct dial dial;
-	struct ev_io io; /* its fd is ours while STREAM_TALKING */
+	struct ev_io io;    /* its fd is ours while talking and lingering */
+	bool closes_itself; /* the server, as far as was seen */
 	size_t sent;
 	size_t received;
 	size_t matched;             /* bytes that all matches of this look have seen */
+	size_t thrown_away;         /* after the verdict */
 	char answer[MATCH_MAX + 1]; /* the last byte stays NUL */
 };
 

@@ -185,7 +185,7 @@ def test_a_start_period_delays_no_pass(sdwd, manager, serve):
 
 
 @pytest.mark.option("start-period")
-@pytest.mark.parametrize("options, lowest, highest", [([], 0.9, 1.8), (["--start-period=2s"], 1.9, 5)])
+@pytest.mark.parametrize("options, lowest, highest", [([], 0.9, 3), (["--start-period=2s"], 1.9, 5)])
 def test_the_lease_of_a_ready_before_the_first_pass(sdwd, manager, serve, options, lowest, highest):
     server = serve(then="silent")
     run = sdwd(f"--http={server.url()}", "--interval=100ms", "--timeout=80ms", *options, "--ready=exec", watchdog=1)

@@ -58,7 +58,10 @@ void stream_fixture_close(struct stream_fixture *f);
 /* The deadline comes: ends the look and checks what came of it. */
 void stream_fixture_expire(struct stream_fixture *f, enum cause cause, const char *text);
 
-/* The look has no fd open. */
+/* Runs the loop until the connection does not linger any more. */
+void stream_fixture_linger(struct stream_fixture *f);
+
+/* No fd is open but that of a connection that lingers. */
 void stream_fixture_check_fds(const struct stream_fixture *f);
 
 /* All that came to the server so far and until the other end closes, to free(); NUL behind it. */

@@ -468,6 +468,90 @@ static void test_no_reset_for_a_server_that_says_more(void **state) {
 	assert_int_equal(recv(f->peer, &c, 1, 0), 0);
 }
 
+/* The server says "ok" and closes before we look; or the connection stays open. */
+static void look_ok(struct stream_fixture *f, bool closes) {
+	stream_fixture_start(f);
+	f->peer = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_int_equal(write(f->peer, "ok", 2), 2);
+	if (closes)
+		stream_fixture_close(f);
+	stream_fixture_expect(f, CAUSE_OK, NULL);
+}
+
+static void test_f7_lingers_where_the_server_closes(void **state) {
+	struct stream_fixture *f = *state;
+	char c;
+
+	stream_fixture_aim(f, OPTIONS("expect", "^ok"));
+	/* Nothing is known of the server, and it is not held up. */
+	look_ok(f, false);
+	assert_int_equal(f->probe->phase, STREAM_IDLE);
+	look_ok(f, true);
+	assert_int_equal(f->probe->phase, STREAM_IDLE);
+
+	/* It was seen to close: now it may be the first. */
+	look_ok(f, false);
+	assert_int_equal(f->probe->phase, STREAM_LINGERING);
+	assert_int_equal(write(f->peer, "more", 4), 4);
+	stream_fixture_close(f);
+	stream_fixture_linger(f);
+
+	/* A bad verdict ends it at once. */
+	stream_fixture_begin(f);
+	stream_fixture_expire(f, CAUSE_READ_TIMEOUT, NULL);
+	assert_int_equal(f->probe->phase, STREAM_IDLE);
+
+	/* It does not close any more: the next look does, and so do those that follow. */
+	look_ok(f, false);
+	assert_int_equal(f->probe->phase, STREAM_LINGERING);
+	look_ok(f, false);
+	assert_int_equal(f->probe->phase, STREAM_IDLE);
+	assert_int_equal(recv(f->peer, &c, 1, 0), 0);
+
+	look_ok(f, true);
+	look_ok(f, false);
+	assert_int_equal(f->probe->phase, STREAM_LINGERING);
+	f->class->cancel(&f->probe->probe);
+	assert_int_equal(f->probe->phase, STREAM_IDLE);
+	stream_fixture_check_fds(f);
+}
+
+/* Who says more and more meanwhile is cut off. */
+static void test_f7_lingers_not_for_a_flood(void **state) {
+	static char spam[16 * 1024];
+	struct stream_fixture *f = *state;
+	size_t n = 0;
+
+	stream_fixture_aim(f, OPTIONS("expect", "^ok"));
+	look_ok(f, true);
+	look_ok(f, false);
+	assert_int_equal(fcntl(f->peer, F_SETFL, O_NONBLOCK), 0);
+	while (f->probe->phase == STREAM_LINGERING) {
+		ssize_t r = send(f->peer, spam, sizeof(spam), MSG_NOSIGNAL);
+
+		n += r > 0 ? (size_t)r : 0;
+		ev_run(f->loop, EVRUN_NOWAIT);
+	}
+	assert_true(n > 64 * 1024);
+	stream_fixture_check_fds(f);
+
+	/* That was one connection: another may say something. */
+	look_ok(f, false);
+	assert_int_equal(write(f->peer, "more", 4), 4);
+	ev_run(f->loop, EVRUN_ONCE);
+	assert_int_equal(f->probe->phase, STREAM_LINGERING);
+}
+
+/* There is no TIME_WAIT to be avoided at a Unix socket. */
+static void test_never_lingers_at_a_unix_socket(void **state) {
+	struct stream_fixture *f = *state;
+
+	stream_fixture_aim(f, OPTIONS("expect", "^ok"));
+	look_ok(f, true);
+	look_ok(f, false);
+	assert_int_equal(f->probe->phase, STREAM_IDLE);
+}
+
 static void test_nothing_piles_up(void **state) {
 	struct stream_fixture *f = *state;
 	size_t before = 0;
@@ -522,6 +606,9 @@ int main(void) {
 		both(test_done_of_zeroed),
 		both(test_out_of_fds_is_unknown),
 		both(test_no_reset_for_a_server_that_says_more),
+		tcp_test(test_f7_lingers_where_the_server_closes),
+		tcp_test(test_f7_lingers_not_for_a_flood),
+		unix_test(test_never_lingers_at_a_unix_socket),
 		both(test_nothing_piles_up),
 	};
 
