@@ -194,7 +194,8 @@ def test_the_lease_of_a_ready_before_the_first_pass(sdwd, manager, serve, option
     edge = manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy:"))
     assert lowest < edge.at - ready.at < highest
     # It is worth pings only as far as it reaches beyond what READY=1 itself promised.
-    assert bool(manager.pings()) == bool(options)
+    # (A sdwd that was held up itself pings first of all.)
+    assert bool(manager.pings()) == bool(options) or "did not run for" in run.stderr()
 
 
 # Which probes count -----------------------------------------------------------------------------------------------
