@@ -104,9 +104,15 @@ class Sdwd:
         return descendants(self.pid)
 
     def child(self, timeout=PATIENCE_SECONDS, command=None):
-        """The pid of its first child; with @command: whose command line has that text. Waits for it."""
-        return self._wait(lambda: next((p for p in self.children() if command is None or command in command_of(p)), None),
-                          timeout, "child")
+        """The pid of its first child; with @command: whose own command line has that text. Waits for it."""
+        def look():
+            for pid in self.children():
+                # What is forked only has sdwd's command line, which ends in the child's.
+                if command is None or command in command_of(pid) != command_of(self.pid):
+                    return pid
+            return None
+
+        return self._wait(look, timeout, "child")
 
     def wait_stderr(self, text, timeout=PATIENCE_SECONDS):
         """Waits for @text on stderr; returns all of stderr."""

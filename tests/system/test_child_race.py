@@ -16,9 +16,9 @@ import pytest
 
 import runner as runner_module
 
-SCALE = int(os.environ.get("SDWD_TEST_SCALE", "1"))
-RUNS = 1500 if SCALE >= 5 else 300
-ENDS = 10000 if SCALE >= 5 else 300
+SCALE = float(os.environ.get("SDWD_TEST_SCALE", "1"))
+RUNS = round(300 * SCALE)
+ENDS = 10000 if SCALE >= 5 else round(300 * SCALE)
 # execvp(3) tries each folder of PATH: this many without the command keep it busy for some ten milliseconds.
 SLOW_PATH_FOLDERS = 15000
 COMMAND = ["sleep", "1003"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The child must not notice sdwd: what a process can know of itself, run bare and under sdwd, and compared."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 
 import listener
 import runner as runner_module
+from puppet import open_fds, wait_until
 
 # Printed as JSON: all that this process can know of itself and that does not change from run to run.
 DUMP = r"""
@@ -235,6 +237,15 @@ def test_closed_standard_fds_stay_closed_for_the_child(sdwd, tmp_path, closed):
         assert seen == ({0, 1, 2} - set(closed)) | ({number} if number < 10 else set())
 
 
+def links(pid):
+    """What its fds are, by their numbers."""
+    found = {}
+    for fd in open_fds(pid):
+        with contextlib.suppress(FileNotFoundError):
+            found[fd] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return found
+
+
 def test_sdwd_keeps_no_inherited_fd_after_exec(sdwd):
     read_end, write_end = os.pipe()
     listening = socket.socket()
@@ -251,9 +262,8 @@ def test_sdwd_keeps_no_inherited_fd_after_exec(sdwd):
     assert os.read(read_end, 1) == b""
     listening.close()
     os.close(read_end)
-    own = {fd: os.readlink(f"/proc/{one.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{one.pid}/fd")}
-    assert not set(inherited) & set(own.values()), own
-    assert (own["0"], own["1"]) == ("/dev/null", "/dev/null")
+    wait_until(lambda: not set(inherited) & set(links(one.pid).values()), "end of the last inherited one")
+    wait_until(lambda: [links(one.pid).get(fd) for fd in ("0", "1")] == ["/dev/null", "/dev/null"], "/dev/null")
 
 
 def test_working_folders(sdwd, tmp_path):

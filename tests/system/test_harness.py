@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import runner as runner_module
+from puppet import wait_until
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 TESTS = Path(__file__).resolve().parents[1]
@@ -200,27 +201,25 @@ def test_runner_kill_takes_all(make_runner, stand_in):
     sdwd.wait_stdout("on")
     below = [sdwd.child(command="sleep")]
     sdwd.kill()
-    # What was killed dies in its own time, and comes to us as a zombie.
-    deadline = time.monotonic() + runner_module.PATIENCE_SECONDS
-    while any(runner_module.stat_of(pid) not in (None, ("Z", os.getpid())) for pid in below):
-        assert time.monotonic() < deadline, [runner_module.stat_of(pid) for pid in below]
-        time.sleep(0.01)
+    # kill(2) does not wait for the end.
+    wait_until(lambda: all(runner_module.stat_of(pid) in (None, ("Z", os.getpid())) for pid in below), "their end")
 
 
 # Whole sessions of their own: what a test that goes wrong looks like ------------------------------------------------
 
 
-def session(tmp_path, text):
-    """Runs @text as a test file beside copies of our conftest; returns (exit status, output)."""
+def session(tmp_path, text, *command, files=()):
+    """Runs @text as a test file beside copies of our conftest and @files; returns (exit status, output)."""
     folder = tmp_path / "tests"
     (folder / "system").mkdir(parents=True)
-    for name in ("pytest.ini", "conftest.py", "system/conftest.py", "system/manager.py", "system/runner.py"):
+    for name in ("pytest.ini", "conftest.py", "system/conftest.py", "system/manager.py", "system/runner.py", *files):
         (folder / name).write_text((TESTS / name).read_text())
     (folder / "systemd").mkdir()
     (folder / "system" / "test_it.py").write_text("import os, pytest, subprocess, time\n" + textwrap.dedent(text))
     env = os.environ | {"SDWD_BUILD": str(tmp_path)}
-    done = subprocess.run([*PYTEST, f"--basetemp={tmp_path / 'base'}", str(folder / "system")], env=env, cwd=folder,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    done = subprocess.run(command or [*PYTEST, f"--basetemp={tmp_path / 'base'}", str(folder / "system")], env=env,
+                          cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+                          check=False)
     return done.returncode, done.stdout
 
 
@@ -292,3 +291,83 @@ def test_option_mark_is_registered(tmp_path):
     good, _ = session(tmp_path, '@pytest.mark.option("fall")\ndef test_it(): pass\n')
     bad, out = session(tmp_path / "2", '@pytest.mark.optoin("fall")\ndef test_it(): pass\n')
     assert good == 0 and bad != 0 and "optoin" in out
+
+
+# Under valgrind ---------------------------------------------------------------------------------------------------
+
+ONE_START = "def test_it(sdwd): assert sdwd(command=None).wait() == 0\n"
+
+
+@pytest.fixture
+def under_valgrind(tmp_path):
+    """Runs @text as a test file by under-valgrind, where sdwd is a program that does @code."""
+    def run(code="", text=ONE_START, exceptions=""):
+        (tmp_path / "code.c").write_text("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
+                                         f"#include <sys/wait.h>\n#include <unistd.h>\nint main(int count, char **words) {{\n{code}\n}}\n")
+        subprocess.run(["cc", "-O0", "-w", "-o", tmp_path / "sdwd", tmp_path / "code.c"], check=True)
+        (tmp_path / "no-valgrind").write_text(exceptions)
+        script = f"cp {tmp_path / 'no-valgrind'} system/ && exec {sys.executable} system/under-valgrind"
+        return session(tmp_path, text, "sh", "-c", script, files=("system/under-valgrind", "system/under-valgrind.c"))
+
+    return run
+
+
+@pytest.mark.parametrize("program,complaint", [
+    ("char *p = malloc(8); p[8] = 1; free(p);", "Invalid write of size 1"),
+    ("char p[8]; if (p[count] == 7) return 0;", "depends on uninitialised value"),
+    ("char *p = strdup(words[0]); p = NULL;", "definitely lost"),
+    ("char *p = malloc(8); if (fork() == 0) { p[8] = 1; _exit(0); } wait(NULL); free(p);", "Invalid write of size 1"),
+    ('char *p = malloc(8); if (fork() == 0) { p[8] = 1; execl("/bin/true", "", NULL); } wait(NULL); free(p);',
+     "Invalid write of size 1"),
+], ids=["write", "uninitialised", "leak", "in a fork", "before exec"])
+def test_an_error_that_only_valgrind_sees_fails(under_valgrind, program, complaint):
+    code, out = under_valgrind(program + " return 0;")
+    assert code == 1 and complaint in out
+    assert "test_it.py: 1 passed, 0 failed, 0 left out; 1 logs, 1 to the end, 1 complaints" in out
+
+
+def test_an_error_before_sigkill_fails(under_valgrind):
+    code, out = under_valgrind("if (count > 1) return 0; char *p = malloc(8); p[8] = 1; puts(p); fflush(stdout); pause();", """
+        def test_it(sdwd):
+            one = sdwd(command=None)
+            one.wait_stdout("\\n")
+            one.kill()
+        def test_it_too(sdwd):
+            assert sdwd(command=["true"]).wait() == 0
+    """)
+    assert code == 1 and "Invalid write" in out and "2 logs, 1 to the end" in out
+
+
+def test_without_an_error_valgrind_changes_nothing(under_valgrind):
+    code, out = under_valgrind("return 7;", ONE_START.replace("0", "7"))
+    assert code == 0 and "1 tests, 1 logs, 1 to the end, 0 failures" in out
+
+
+def test_what_fails_under_valgrind_fails(under_valgrind):
+    code, out = under_valgrind("return 3;")
+    assert code == 1 and "test_it.py: 0 passed, 1 failed" in out
+
+
+def test_without_logs_nothing_is_proven(under_valgrind):
+    code, out = under_valgrind(text="def test_it(): pass\n")
+    assert code == 1 and "only 0 logs" in out
+
+
+@pytest.mark.parametrize("exceptions,complaint", [
+    ("test_it.py::test_i  why\n", "there is no test_it.py::test_i"),
+    ("test_that.py  why\n", "there is no test_that.py"),
+    ("test_it.py::test_it\n", "a name and a reason"),
+])
+def test_an_exception_names_a_test_and_a_reason(under_valgrind, exceptions, complaint):
+    code, out = under_valgrind("return 0;", exceptions=exceptions)
+    assert code == 1 and complaint in out
+
+
+def test_an_exception_is_left_out_and_no_other(under_valgrind):
+    text = """
+        @pytest.mark.parametrize("x", [1, 11])
+        def test_it(x): assert x == 11
+        def test_it_too(sdwd): assert sdwd(command=None).wait() == 0
+    """
+    code, out = under_valgrind("return 0;", text, "test_it.py::test_it[1]  why\n")
+    assert code == 0 and "2 passed, 0 failed, 1 left out" in out

@@ -79,8 +79,9 @@ def test_start_interval_until_the_first_pass(sdwd, serve):
 
 def test_the_first_look_is_at_once_and_the_default_start_interval_is_short(sdwd, manager, serve):
     server = serve(BAD, BAD)
-    run = sdwd(*http(server, "--interval=1h"))
-    assert server.start_of(0) - run.started_at < 2
+    sdwd(*http(server, "--interval=1h")).child()
+    begin = time.monotonic()
+    assert server.start_of(0) < begin + 2
     assert max(server.gaps(0, 2)) < 2
     manager.wait_ready()
 
@@ -159,11 +160,11 @@ def test_failures_do_not_count_in_the_start_period(sdwd, manager, serve):
     server = serve(then=BAD)
     run = sdwd(*http(server, "--interval=50ms", "--start-interval=50ms", "--fall=1", "--start-period=1s"),
                "--ready=exec", watchdog=30)
-    manager.wait_ready()
+    ready = manager.wait_ready()
     assert wait_edge(run)[2] == "http-status"
     edge = manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy:"))
-    assert 0.95 < edge.at - run.started_at < 5
-    assert server.start_of(5) < run.started_at + 1
+    assert run.started_at + 0.95 < edge.at < ready.at + 5
+    assert server.start_of(5) < edge.at
 
 
 @pytest.mark.option("start-period")
@@ -193,9 +194,9 @@ def test_the_lease_of_a_ready_before_the_first_pass(sdwd, manager, serve, option
     wait_edge(run)
     edge = manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy:"))
     assert lowest < edge.at - ready.at < highest
-    # It is worth pings only as far as it reaches beyond what READY=1 itself promised.
-    # (A sdwd that was held up itself pings first of all.)
-    assert bool(manager.pings()) == bool(options) or "did not run for" in run.stderr()
+    # It is worth pings only as far as it reaches beyond what READY=1 itself promised, or where sdwd was so late that
+    # it gives that time back.
+    assert bool(manager.pings()) == bool(options) or "sdwd itself did not run" in run.stderr()
 
 
 # Which probes count -----------------------------------------------------------------------------------------------

@@ -114,6 +114,9 @@ def test_what_the_manager_will_never_take_is_given_up_and_said(sdwd, manager, ch
     path = manager.address
     manager.go_away()
     child("notify('X_LOST=1')")
+    # sdwd has tried it when it complains of what came behind it.
+    child("notify('MAINPID=1')")
+    run.wait_stderr("MAINPID=1 ")
     # A stream socket in its place refuses datagrams for good (EPROTOTYPE), not for a while.
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(path)
