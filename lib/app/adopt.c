@@ -46,7 +46,7 @@ static bool has_ended(pid_t pid) {
 static bool is_ours(const struct supervisor *s, pid_t pid) {
 	siginfo_t info = {0};
 
-	if (helpers_have(&s->helpers, pid, s->now))
+	if (helpers_have(&s->helpers, pid, s->now) != 0)
 		return false;
 	/* Our own child, not ended: the kernel's word, with or without /proc. */
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
@@ -171,7 +171,7 @@ static ptrdiff_t find_remaining(const struct supervisor *s, pid_t *ret) {
 	ptrdiff_t n = proc_descendants(pids, ARRAY_SIZE(pids)), count = 0;
 
 	for (ptrdiff_t i = 0; i < MIN(n, (ptrdiff_t)ARRAY_SIZE(pids)); i++)
-		if (is_own_child(pids[i]) && !helpers_have(&s->helpers, pids[i], s->now)) {
+		if (is_own_child(pids[i]) && helpers_have(&s->helpers, pids[i], s->now) == 0) {
 			*ret = pids[i];
 			count++;
 		}

@@ -17,6 +17,8 @@
 /* How often SIGKILL is repeated for those that were just being born, and how long the last one
  * waits. */
 #define KILL_AGAIN (200 * USEC_PER_MSEC)
+/* On a loaded machine even a killed process waits for its turn. */
+#define HELPERS_WAIT USEC_PER_SEC
 
 /*
  * What is left below us, without helpers: those were killed by whoever started them, and are no
@@ -30,11 +32,14 @@ static ptrdiff_t find_orphans(const struct supervisor *s, pid_t pids[static ORPH
 	if (n < 0)
 		return n;
 	n = MIN(n, ORPHANS_MAX);
-	for (ptrdiff_t i = 0; i < n; i++)
-		if (helpers_have(&s->helpers, pids[i], s->now))
+	for (ptrdiff_t i = 0; i < n; i++) {
+		int r = helpers_have(&s->helpers, pids[i], s->now);
+
+		if (r > 0)
 			*ret_has_helpers = true;
-		else
+		else if (r == 0)
 			pids[kept++] = pids[i];
+	}
 	return kept;
 }
 
@@ -127,14 +132,16 @@ static void finish(struct supervisor *s) {
 	supervisor_event(s, LIFE_ALL_GONE);
 }
 
-/* No orphan is left. Helpers have SIGKILL already: a moment, so that no zombie is left to others.
+/*
+ * No orphan is left. Helpers have SIGKILL already: a moment, so that no zombie is left to others,
+ * and far less than what the last ping promised.
  */
 static void finish_helpers(struct supervisor *s, bool has_helpers) {
 	if (!has_helpers) {
 		finish(s);
 	} else if (s->ending.step != END_HELPERS) {
 		s->ending.step = END_HELPERS;
-		s->ending.at = usec_add(s->now, KILL_AGAIN);
+		s->ending.at = usec_add(s->now, MIN(HELPERS_WAIT, s->watchdog_usec / 4));
 	}
 }
 

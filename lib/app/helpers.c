@@ -7,6 +7,7 @@
  */
 #include "app/helpers.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/usec.h"
@@ -30,18 +31,20 @@ void helpers_reaped(struct helpers *h, pid_t pid, usec_t now) {
 			h->items[i].until_at = usec_add(now, LINGER);
 }
 
-bool helpers_have(const struct helpers *h, pid_t pid, usec_t now) {
+int helpers_have(const struct helpers *h, pid_t pid, usec_t now) {
 	pid_t session = getsid(pid);
 
+	if (session < 0)
+		return -ESRCH;
 	for (size_t i = 0; i < ARRAY_SIZE(h->items); i++) {
 		const struct helper *helper = &h->items[i];
 
 		/* Just forked, it leads no session yet. */
 		if (helper->pid > 0 && helper->until_at > now &&
 		    (helper->pid == pid || helper->pid == session))
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
 }
 
 void helpers_kill(const struct helpers *h) {

@@ -30,8 +30,11 @@ void helpers_add(struct helpers *h, pid_t pid);
 /* @pid, whatever it is, has ended. */
 void helpers_reaped(struct helpers *h, pid_t pid, usec_t now);
 
-/* True where @pid is a helper, or belongs to one. Also right for a zombie, and without /proc. */
-bool helpers_have(const struct helpers *h, pid_t pid, usec_t now);
+/*
+ * 1 where @pid is a helper or belongs to one, 0 where not, -ESRCH where there is no such process
+ * any more. Also right for a zombie, and without /proc.
+ */
+int helpers_have(const struct helpers *h, pid_t pid, usec_t now);
 
 /* SIGKILL to each that runs, and its group. */
 void helpers_kill(const struct helpers *h);

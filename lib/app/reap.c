@@ -51,7 +51,7 @@ static void on_reaped(void *context, const struct reaped *r) {
 	if (r->pid == s->child.pid)
 		on_child(s, r);
 	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !prober_reaped(&s->prober, r) &&
-		 !probe_takes(s, r) && !helpers_have(&s->helpers, r->pid, s->now))
+		 !probe_takes(s, r) && helpers_have(&s->helpers, r->pid, s->now) <= 0)
 		adopt_exited(s, r);
 	if (r->is_gone)
 		helpers_reaped(&s->helpers, r->pid, s->now);

@@ -51,7 +51,7 @@ static bool may_send(struct supervisor *s, const struct notify_datagram *d,
 
 	if (d->pid == s->child.pid)
 		return true;
-	is_helper = helpers_have(&s->helpers, d->pid, s->now);
+	is_helper = helpers_have(&s->helpers, d->pid, s->now) > 0;
 	/* While a daemon forks away, nobody knows yet which of its processes is the main one. */
 	is_open = m->is_barrier_alone || s->access == NOTIFY_ACCESS_ALL ||
 		  (s->access == NOTIFY_ACCESS_MAIN && s->adopt.step >= ADOPT_LAUNCHER &&

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from puppet import child, wait_until  # pylint: disable=unused-import
+from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 
 # Speaks to the child's own socket, which no helper is given; first by a process below it. Then a file is there.
 SPEAKER = """#!/usr/bin/python3
@@ -162,16 +162,19 @@ def test_a_check_ends_with_the_service_and_is_no_orphan(sdwd, child, tmp_path, o
     check, below = noted(tmp_path / "check"), noted(tmp_path / "below")
     child.tell("os._exit(5)")
     assert run.wait() == 5
-    assert not os.path.exists(f"/proc/{check}") and not os.path.exists(f"/proc/{below}"), "ended and reaped"
+    left = [(pid, state_of(pid)) for pid in (check, below) if state_of(pid)]
+    assert not left, f"ended, but not reaped: {left}; {run.stderr()}"
     assert "left behind" not in run.stderr()
 
 
 def test_orphans_get_their_signal_whatever_checks_do(sdwd, child, tmp_path):
     run = sdwd(f"--exec={RUNS_ON.format(tmp_path)}", *SOON, "--ready=exec", command=child.command)
     noted(tmp_path / "check")
-    child("fork(lambda: (signal.signal(signal.SIGTERM, lambda *_: (open('%s/got', 'w').close(), os._exit(0))), "
-          "open('%s/up', 'w').close(), time.sleep(1000)))" % (tmp_path, tmp_path))
+    child("def orphan():\n signal.signal(signal.SIGTERM, lambda *_: (open('%s/got', 'w').close(), os._exit(0)))\n"
+          " open('%s/up', 'w').close()\n while True: time.sleep(0.02)" % (tmp_path, tmp_path))
+    child("fork(orphan)")
     wait_until((tmp_path / "up").exists, "orphan")
     child.tell("os._exit(5)")
     assert run.wait() == 5
-    assert (tmp_path / "got").exists() and "1 process left behind, got SIGTERM" in run.stderr()
+    assert (tmp_path / "got").exists(), run.stderr()
+    assert "1 process left behind, got SIGTERM" in run.stderr()
