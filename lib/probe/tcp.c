@@ -16,8 +16,7 @@ static int tcp_check(const char *target, void *settings, struct text *error) {
 		return r;
 	if (s->address.is_name) {
 		text_addf(error,
-			  "the host name %s needs the sdwd-prober program, which this build does "
-			  "not have",
+			  "the host name %s is not looked up: give a numeric address, or localhost",
 			  opt_quoted(quoted, s->address.host));
 		return -EINVAL;
 	}
