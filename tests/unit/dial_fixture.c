@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "dial_fixture.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,17 +11,8 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
-
-static int count_fds(void) {
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
+#include "new_loop.h"
+#include "open_fds.h"
 
 static void on_done(struct dial *d, int result) {
 	struct dial_fixture *f = container_of(d, struct dial_fixture, dial);
@@ -36,10 +26,7 @@ int dial_fixture_setup(void **state) {
 	struct dial_fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	f->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
-	assert_non_null(f->loop);
-	/* The first turn opens what the loop keeps open. */
-	ev_run(f->loop, EVRUN_NOWAIT);
+	f->loop = new_loop();
 	f->dial.on_done = on_done;
 	f->result = NOT_YET;
 	strcpy(f->folder, "/tmp/sdwd-dial-XXXXXX");

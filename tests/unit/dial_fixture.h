@@ -12,7 +12,7 @@ struct dial_fixture {
 	struct dial_target target;
 	int result; /* an fd, a negative errno, or NOT_YET */
 	unsigned n_results;
-	int n_fds; /* open at the start */
+	size_t n_fds; /* open at the start */
 	char folder[32];
 };
 

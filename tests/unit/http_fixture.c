@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http_fixture.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,16 +9,8 @@
 
 #include <cmocka.h>
 
-int count_fds(void) {
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
+#include "make_settings.h"
+#include "new_loop.h"
 
 static void on_outcome(struct probe_owner *owner, struct probe *p, const struct outcome *o) {
 	struct http_fixture *f = container_of(owner, struct http_fixture, owner);
@@ -33,9 +24,7 @@ int http_fixture_setup(void **state) {
 	struct http_fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	f->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
-	assert_non_null(f->loop);
-	ev_run(f->loop, EVRUN_NOWAIT);
+	f->loop = new_loop();
 	f->owner.on_outcome = on_outcome;
 	f->n_fds = count_fds();
 	*state = f;
@@ -66,34 +55,11 @@ int http_fixture_teardown(void **state) {
 	return 0;
 }
 
-static int parse(struct http_fixture *f, const struct opt *o, const char *value) {
-	struct text error = TEXT_OVER(f->reason);
-
-	return o->parse(o, value, (char *)f->conf.settings + o->offset, &error);
-}
-
 int http_fixture_probe(struct http_fixture *f, const char *url, const char *const *options) {
-	const struct probe_kind *kind = probe_http.kind;
-	struct text error;
 	int r;
 
 	drop_probe(f);
-	f->conf = (struct probe_conf){.kind = kind, .timeout_usec = 4800 * USEC_PER_MSEC};
-	f->conf.settings = calloc(1, kind->settings_size);
-	assert_non_null(f->conf.settings);
-	for (const struct opt *o = kind->options; o->name; o++)
-		if (o->fallback)
-			assert_int_equal(parse(f, o, o->fallback), 0);
-	for (size_t i = 0; options && options[i]; i += 2) {
-		const struct opt *o = opt_find(kind->options, options[i]);
-
-		assert_non_null(o);
-		r = parse(f, o, options[i + 1]);
-		if (r < 0)
-			return r;
-	}
-	error = TEXT_OVER(f->reason);
-	r = kind->check(url, f->conf.settings, &error);
+	r = make_settings(&f->conf, probe_http.kind, url, options, f->reason, sizeof(f->reason));
 	if (r < 0)
 		return r;
 

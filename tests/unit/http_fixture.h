@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 #include "http_server.h"
+#include "make_settings.h"
+#include "open_fds.h"
 #include "probe/http.h"
 
 /* A good response that says that the server closes. */
@@ -20,7 +22,7 @@ struct http_fixture {
 	struct outcome outcome;
 	unsigned n_outcomes;
 	bool has_expired; /* the last look was ended by its deadline */
-	int n_fds;
+	size_t n_fds;
 	struct http_server server;
 	char *requests; /* of the last server, after http_fixture_serve_end() */
 	size_t n_connections;
@@ -53,9 +55,6 @@ void http_fixture_expect(struct http_fixture *f, const struct http_script *scrip
 			 const char *const *options, unsigned timeout_msec, enum cause cause,
 			 const char *text);
 
-int count_fds(void);
-
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define SCRIPT(...) (&(const struct http_script){__VA_ARGS__})
 #define http_test(function) \
 	cmocka_unit_test_setup_teardown(function, http_fixture_setup, http_fixture_teardown)

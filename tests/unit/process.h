@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,6 +28,7 @@
 
 #include "base/defs.h"
 #include "base/usec.h"
+#include "open_fds.h"
 
 /* Long: a loaded machine is no failure. */
 #define PATIENCE (60 * USEC_PER_SEC)
@@ -125,17 +126,6 @@ static inline char status_state(pid_t pid) {
 	char text[64];
 
 	return status_line(pid, "State", text, sizeof(text)) ? text[0] : '\0';
-}
-
-static inline size_t count_fds(void) {
-	DIR *folder = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	CHECK(folder);
-	while (readdir(folder))
-		n++;
-	closedir(folder);
-	return n;
 }
 
 /* A fresh file's name; the caller unlinks it. */

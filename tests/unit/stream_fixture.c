@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_fixture.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,22 +13,13 @@
 
 #include "base/fd.h"
 #include "base/usec.h"
+#include "new_loop.h"
+#include "open_fds.h"
 #include "probe/tcp.h"
 #include "probe/unix.h"
 
 /* Far beyond what a turn takes on a loaded machine. */
 #define PATIENCE_SEC 60
-
-static int count_fds(void) {
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
 
 static void on_outcome(struct probe_owner *owner, struct probe *p, const struct outcome *o) {
 	struct stream_fixture *f = container_of(owner, struct stream_fixture, owner);
@@ -43,9 +33,7 @@ static struct stream_fixture *setup(const struct probe_class *class) {
 	struct stream_fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	f->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
-	assert_non_null(f->loop);
-	ev_run(f->loop, EVRUN_NOWAIT);
+	f->loop = new_loop();
 	f->class = class;
 	f->owner.on_outcome = on_outcome;
 	f->peer = -1;
@@ -114,25 +102,10 @@ int stream_fixture_teardown(void **state) {
 }
 
 int stream_fixture_probe(struct stream_fixture *f, const char *target, const char *const *options) {
-	const struct probe_kind *kind = f->class->kind;
-	struct text error;
 	int r;
 
 	drop_probe(f);
-	f->conf = (struct probe_conf){.kind = kind, .timeout_usec = 4800 * USEC_PER_MSEC};
-	f->conf.settings = calloc(1, kind->settings_size);
-	assert_non_null(f->conf.settings);
-	for (size_t i = 0; options && options[i]; i += 2) {
-		const struct opt *o = opt_find(kind->options, options[i]);
-
-		assert_non_null(o);
-		error = TEXT_OVER(f->reason);
-		r = o->parse(o, options[i + 1], (char *)f->conf.settings + o->offset, &error);
-		if (r < 0)
-			return r;
-	}
-	error = TEXT_OVER(f->reason);
-	r = kind->check(target, f->conf.settings, &error);
+	r = make_settings(&f->conf, f->class->kind, target, options, f->reason, sizeof(f->reason));
 	if (r < 0)
 		return r;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/text.h"
+#include "make_settings.h"
 #include "probe/stream.h"
 
 /*
@@ -17,7 +18,7 @@ struct stream_fixture {
 	struct outcome outcome;
 	bool is_over;
 	unsigned n_outcomes; /* told by on_outcome() */
-	int n_fds;
+	size_t n_fds;
 	int listener; /* of the server, -1: none */
 	int peer;     /* the server's end of the last connection, -1: none */
 	char folder[32];
@@ -67,7 +68,6 @@ void stream_fixture_check_fds(const struct stream_fixture *f);
 /* All that came to the server so far and until the other end closes, to free(); NUL behind it. */
 char *stream_fixture_heard(struct stream_fixture *f, size_t *ret_length);
 
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define SAY(f, text) stream_fixture_say(f, "" text, sizeof(text) - 1)
 #define tcp_test(function) \
 	cmocka_unit_test_setup_teardown(function, stream_fixture_setup_tcp, stream_fixture_teardown)

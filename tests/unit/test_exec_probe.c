@@ -6,6 +6,8 @@
 #include "base/match.h"
 #include "probe/exec_settings.h"
 
+#include "new_loop.h"
+
 /* Longer than any test. */
 #define HANG "sleep 1000"
 
@@ -89,9 +91,7 @@ static int setup(void **state) {
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	w->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
-	assert_non_null(w->loop);
-	ev_run(w->loop, EVRUN_NOWAIT);
+	w->loop = new_loop();
 	w->owner = (struct probe_owner){
 		.on_outcome = on_outcome,
 		.environment = environment,

@@ -9,6 +9,8 @@
 #include "base/fd.h"
 #include "probe/notify.h"
 
+#include "new_loop.h"
+
 struct world {
 	struct ev_loop *loop;
 	struct probe_owner owner;
@@ -98,9 +100,7 @@ static int setup(void **state) {
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	w->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
-	assert_non_null(w->loop);
-	ev_run(w->loop, EVRUN_NOWAIT);
+	w->loop = new_loop();
 	w->owner = (struct probe_owner){.on_outcome = on_outcome, .on_words = on_words};
 	w->child = -1;
 	w->n_fds = count_fds();

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "open_fds.h"
 #include "sys/journal.h"
 
 /* cmocka itself writes to stderr: each test puts its own there and the old one back. */
@@ -32,17 +32,6 @@ struct world {
 	struct journal j;
 	size_t n_fds_before;
 };
-
-static size_t count_fds(void) {
-	DIR *d = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
 
 static void journald_start(struct world *w) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

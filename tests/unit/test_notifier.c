@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -21,6 +20,7 @@
 
 #include "base/fd.h"
 #include "base/usec.h"
+#include "open_fds.h"
 #include "sys/notifier.h"
 #include "sys/notify_address.h"
 
@@ -126,17 +126,6 @@ struct world {
 	size_t n_tokens;
 	size_t n_fds_before;
 };
-
-static size_t count_fds(void) {
-	DIR *d = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
 
 static void manager_start(struct world *w) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
