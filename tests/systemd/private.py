@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Drives a real systemd of our own (private-systemd) from a test."""
 
+import functools
 import json
 import os
 import re
@@ -73,6 +74,10 @@ class Private:
             assert done.returncode == 0, (
                 f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
+
+    @functools.cached_property
+    def version(self):
+        return int(self.systemctl("--version").stdout.split()[1])
 
     def systemctl(self, *words, check=True, timeout=120):
         return self.run("systemctl", *words, check=check, timeout=timeout)

@@ -137,7 +137,8 @@ def test_G7_pings_of_the_child_keep_nothing_alive(systemd, sdwd_path, tmp_path):
     systemd.start(unit)
     systemd.wait_state(unit, ActiveState="failed", Result="watchdog")
     assert seen.read_text() == "none", "it sees a watchdog that is not its own"
-    assert wrapped.has(systemd, unit, "reception only permitted for main PID"), systemd.describe(unit)
+    # Newer ones ignore it without a word.
+    assert systemd.version >= 257 or wrapped.has(systemd, unit, "reception only permitted for main PID"), systemd.describe(unit)
 
 
 def test_G10_a_hung_child_is_killed_at_the_stop_timeout(systemd, sdwd_path, tmp_path):

@@ -96,7 +96,7 @@ def test_the_units_own_signals_are_known(systemd, sdwd_path, tmp_path):
 
 def test_systemctl_kill_reaches_the_child_in_each_form(systemd, sdwd_path, tmp_path):
     """None of them stops the unit, so none is held back; to all, the child gets the manager's and sdwd's."""
-    whom = "--kill-who" if int(systemd.systemctl("--version").stdout.split()[1]) < 252 else "--kill-whom"
+    whom = "--kill-who" if systemd.version < 252 else "--kill-whom"
     for mode in MODES:
         counted = Counted(systemd, sdwd_path, tmp_path, mode, ends_by="SIGQUIT")
         counted.wait_known()
@@ -118,7 +118,7 @@ def test_systemctl_kill_reaches_the_child_in_each_form(systemd, sdwd_path, tmp_p
 
 
 def test_a_kill_during_a_stop_is_not_the_managers_own(systemd, sdwd_path, tmp_path):
-    whom = "--kill-who" if int(systemd.systemctl("--version").stdout.split()[1]) < 252 else "--kill-whom"
+    whom = "--kill-who" if systemd.version < 252 else "--kill-whom"
     counted = Counted(systemd, sdwd_path, tmp_path, "control-group", ends_by="SIGQUIT")
     counted.wait_known()
     systemd.stop(counted.unit, wait=False)

@@ -13,17 +13,13 @@ done
 """
 
 
-def version(systemd):
-    return int(systemd.systemctl("--version").stdout.split()[1])
-
-
 def hups(folder):
     return (folder / "hups").read_text().count("hup") if (folder / "hups").exists() else 0
 
 
 def test_a_reload_lasts_until_the_child_is_well_again(systemd, sdwd_path, tmp_path):
     # Type=notify-reload came with systemd 253; for an older one it is a mistake in the unit.
-    for kind in ["notify", "notify-reload"] if version(systemd) >= 253 else ["notify"]:
+    for kind in ["notify", "notify-reload"] if systemd.version >= 253 else ["notify"]:
         folder = tmp_path / kind
         folder.mkdir()
         reload_twice(systemd, sdwd_path, folder, kind)
