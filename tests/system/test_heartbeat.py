@@ -272,14 +272,14 @@ def test_a_ping_follows_a_beat_at_once(sdwd, manager, child):
 
 
 def test_pings_are_never_closer_than_a_tenth_of_the_watchdog(sdwd, manager, child):
+    begin = time.monotonic()
     sdwd("--heartbeat", "--silence=1500ms", command=child.command, watchdog=2)
     child("repeat(0.001, beat)")
     manager.wait_ready()
     manager.wait_ping(count=8)
     signs = [manager.ready_at] + [d.at for d in manager.pings()]
-    gaps = [b - a for a, b in zip(signs, signs[1:])]
-    # When a message arrives is not quite when it was sent.
-    assert min(gaps) > 0.15 and sum(gaps) / len(gaps) > 0.19, gaps
+    # When a message arrives is not quite when it was sent; but it is never earlier.
+    assert all(at >= begin + 0.2 * i for i, at in enumerate(signs)), [at - begin for at in signs]
 
 
 def test_H4_pings_come_at_least_every_half_watchdog_where_evidence_lasts(sdwd, manager, child):
