@@ -265,6 +265,8 @@ void looks_turn(struct supervisor *s) {
 		looks_process(s);
 	drain_late(s);
 	judge_closed(s);
+	/* Before another look begins: one that passes at once would hide that this one failed. */
+	looks_judge(s);
 	for (size_t i = 0; i < s->n_slots && supervisor_has_started(s); i++) {
 		const struct schedule *schedule = &s->monitor.probes[i].schedule;
 
