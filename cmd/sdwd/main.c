@@ -5,36 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/config.h"
 #include "app/supervisor.h"
 #include "app/timeline.h"
-#include "base/whole_file.h"
 #include "conf/args.h"
 #include "conf/dump.h"
-#include "conf/file.h"
 #include "conf/show.h"
-#include "probe/probe.h"
 #include "sys/notifier.h"
 #include "sys/self.h"
 
-#define KINDS_MAX 32
 /* All that a wrong command line or file can say at once. */
 #define ERRORS_MAX 65536
-
-/* --config: what no file of options will ever need, and how long a pipe may take to its end. */
-#define CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
-#define CONFIG_PATIENCE (10 * USEC_PER_SEC)
-
-struct kinds {
-	const struct probe_kind *list[KINDS_MAX + 1];
-};
-
-static void collect_kinds(struct kinds *k) {
-	*k = (struct kinds){0};
-	for (size_t i = 0; probe_registry[i]; i++) {
-		assert(i < KINDS_MAX);
-		k->list[i] = probe_registry[i]->kind;
-	}
-}
 
 static void print_line(void *context, const char *line) {
 	puts(line);
@@ -110,24 +91,17 @@ static int run(struct conf *c, struct signals *signals, struct inherit *inherit,
  */
 static void read_config(int argc, char **argv, struct conf *c,
 			const struct probe_kind *const *kinds) {
-	char errors[ERRORS_MAX], reason[256], quoted[OPT_QUOTED_MAX];
-	struct text t = TEXT_OVER(errors), why = TEXT_OVER(reason);
+	char errors[ERRORS_MAX];
+	struct text t = TEXT_OVER(errors);
 	const char *path = NULL;
-	char *data = NULL;
-	size_t length;
-	int r = args_find_config(argc, argv, kinds, &path);
 
-	if (r < 0)
+	if (args_find_config(argc, argv, kinds, &path) < 0) {
 		text_add(&t, "out of memory");
-	else if (!path)
-		return;
-	else if (whole_file_read(path, CONFIG_SIZE_MAX, CONFIG_PATIENCE, &data, &length, &why) < 0)
-		text_addf(&t, "--config: %s: %s", opt_quoted(quoted, path), reason);
-	else
-		(void)conf_file_parse(c, path, data, length, kinds, &t);
-	free(data);
+		c->is_faulty = true;
+	} else if (path) {
+		(void)config_read(c, path, kinds, &t);
+	}
 	complain_all(&t);
-	c->is_faulty |= t.length > 0;
 }
 
 /* Returns an exit code; *@ret_status is set where the command ran: how it ended, as of waitpid(2).
@@ -136,9 +110,9 @@ static int with_conf(int argc, char **argv, struct conf *c, struct signals *sign
 		     struct inherit *inherit, int *ret_status) {
 	char errors[ERRORS_MAX];
 	struct text t = TEXT_OVER(errors);
-	struct kinds kinds;
+	struct config_kinds kinds;
 
-	collect_kinds(&kinds);
+	config_kinds(&kinds);
 	read_config(argc, argv, c, kinds.list);
 	if (args_parse(c, argc, argv, kinds.list, &t) < 0)
 		return complain(errors);

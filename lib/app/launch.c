@@ -9,7 +9,6 @@
 
 #include "app/internal.h"
 #include "probe/heartbeat.h"
-#include "probe/remote.h"
 #include "sys/self.h"
 
 static int open_journal(struct supervisor *s) {
@@ -35,38 +34,21 @@ static void choose_mode(struct supervisor *s) {
 		s->mode = ON_UNHEALTHY_KILL;
 }
 
-static const struct probe_class *class_of(const struct probe_kind *kind) {
-	for (size_t i = 0; probe_registry[i]; i++)
-		if (probe_registry[i]->kind == kind)
-			return probe_registry[i];
-	assert(false);
-	return NULL;
-}
-
 static int make_probes(struct supervisor *s, struct text *error) {
 	s->slots = calloc(s->conf->n_probes + 1, sizeof(*s->slots));
 	if (!s->slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->conf->n_probes; i++) {
 		const struct probe_conf *c = s->conf->probes[i];
-		const struct probe_class *class =
-			conf_needs_prober(c) ? &probe_remote : class_of(c->kind);
-		struct probe *p = calloc(1, class->size);
-		int r;
+		struct probe *p;
+		int r = probe_new(c, &s->owner, s->loop, &p, error);
 
-		if (!p)
-			return -ENOMEM;
-		p->class = class;
-		p->conf = c;
-		p->owner = &s->owner;
-		p->loop = s->loop;
+		if (r < 0)
+			return r;
 		s->slots[i] = (struct slot){.probe = p, .closed_at = USEC_INFINITY};
 		s->n_slots++;
 		if (strcmp(c->kind->name, "notify") == 0)
 			s->notify_slot = (ptrdiff_t)i;
-		r = class->init ? class->init(p, error) : 0;
-		if (r < 0)
-			return r;
 	}
 	return 0;
 }
@@ -75,7 +57,7 @@ static int make_probes(struct supervisor *s, struct text *error) {
 static int settled_fd(const struct probe_conf *c) {
 	const struct heartbeat_settings *settings = c->settings;
 
-	return class_of(c->kind) == &probe_heartbeat ? settings->fd : -1;
+	return c->kind == probe_heartbeat.kind ? settings->fd : -1;
 }
 
 int supervisor_check(const struct supervisor_setup *setup, struct text *errors) {

@@ -246,10 +246,7 @@ static void close_all(struct supervisor *s) {
 	act_done(s);
 	ending_done(s);
 	for (size_t i = 0; i < s->n_slots; i++)
-		if (s->slots[i].probe) {
-			s->slots[i].probe->class->done(s->slots[i].probe);
-			free(s->slots[i].probe);
-		}
+		probe_free(s->slots[i].probe);
 	free(s->slots);
 	prober_done(&s->prober);
 	notifier_close(&s->notifier);

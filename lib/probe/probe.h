@@ -118,3 +118,13 @@ struct probe {
 
 /* All classes, NULL at the end, in the order of the man page (registry.c). */
 extern const struct probe_class *const probe_registry[];
+
+/*
+ * Makes and initializes the probe that @conf asks for: of its kind's class, or of the one that asks
+ * the prober. Everything is borrowed. Returns 0 and the probe, to be freed with probe_free(), or a
+ * negative errno, where it can be told with the reason in @error.
+ */
+int probe_new(const struct probe_conf *conf, struct probe_owner *owner, struct ev_loop *loop,
+	      struct probe **ret, struct text *error);
+
+void probe_free(struct probe *p);

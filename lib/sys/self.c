@@ -117,8 +117,7 @@ void self_undo(void) {
 		(void)write_oom_score(before.oom_score, before.oom_score_length);
 }
 
-/* True where the default action of @number ends a process (signal(7)). */
-static bool is_deadly(int number) {
+bool self_is_deadly(int number) {
 	switch (number) {
 	case SIGCHLD:
 	case SIGCONT:
@@ -159,7 +158,7 @@ void self_die_like(int wait_status) {
 		_exit(SELF_EXIT_FAILURE);
 	number = WTERMSIG(wait_status);
 	/* The kernel drops signals with the default action for pid 1 of a namespace. */
-	if (is_deadly(number) && getpid() != 1)
+	if (self_is_deadly(number) && getpid() != 1)
 		die_by(number);
 	_exit(128 + number);
 }

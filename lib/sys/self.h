@@ -26,3 +26,6 @@ void self_undo(void);
  * cleaned up.
  */
 void self_die_like(int wait_status) __attribute__((noreturn));
+
+/* True where the default action of signal @number ends a process (signal(7)). */
+bool self_is_deadly(int number);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe/probe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "probe/remote.h"
+
+static const struct probe_class *class_of(const struct probe_kind *kind) {
+	for (size_t i = 0; probe_registry[i]; i++)
+		if (probe_registry[i]->kind == kind)
+			return probe_registry[i];
+	assert(false);
+	return NULL;
+}
+
+int probe_new(const struct probe_conf *conf, struct probe_owner *owner, struct ev_loop *loop,
+	      struct probe **ret, struct text *error) {
+	const struct probe_class *class =
+		conf_needs_prober(conf) ? &probe_remote : class_of(conf->kind);
+	struct probe *p = calloc(1, class->size);
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->class = class;
+	p->conf = conf;
+	p->owner = owner;
+	p->loop = loop;
+	r = class->init ? class->init(p, error) : 0;
+	if (r < 0) {
+		probe_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void probe_free(struct probe *p) {
+	if (!p)
+		return;
+	p->class->done(p);
+	free(p);
+}
