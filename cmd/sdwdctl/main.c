@@ -7,6 +7,7 @@
 
 /* In the order of the man page. */
 const struct verb *const verbs[] = {
+	&verb_probe,
 	NULL,
 };
 

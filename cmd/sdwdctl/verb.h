@@ -27,6 +27,8 @@ enum {
 	CTL_CANNOT = 3, /* could not ask, could not look */
 };
 
+extern const struct verb verb_probe; /* probe.c */
+
 /* All verbs, NULL at the end, in the order of the man page (main.c). */
 extern const struct verb *const verbs[];
 
