@@ -204,12 +204,14 @@ static int sort_probes(struct probing *p) {
 		return -EINVAL;
 	if (p->n_looks > 0)
 		return 0;
-	if (p->n_skips > 0)
+	if (p->n_skips > 0) {
+		assert(p->skips[0].conf);
 		text_addf(&p->errors, "none of the probes of %s can be tried alone: --%s: %s",
 			  c->file, p->skips[0].conf->kind->name, p->skips[0].reason);
-	else
+	} else {
 		text_add(&p->errors, "no probe: --http=URL, --tcp=HOST:PORT, --exec=COMMAND, ...; "
 				     "see sdwdctl probe --help");
+	}
 	return -EINVAL;
 }
 
@@ -315,7 +317,7 @@ static int run(int argc, char **argv) {
 const struct verb verb_probe = {
 	.name = "probe",
 	.words = "PROBE-OPTION...",
-	.help = "looks once, as sdwd would",
+	.help = "Looks once, with the options and the verdicts of sdwd",
 	.options = options,
 	.takes_probes = true,
 	.run = run,
