@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "unit_verbs.h"
 #include "verb.h"
 
 /* In the order of the man page. */
 const struct verb *const verbs[] = {
 	&verb_probe,
+	&verb_wrap,
+	&verb_unwrap,
+	&verb_check,
 	NULL,
 };
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit_verbs.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+void complain_lines(const struct verb *v, const char *lines) {
+	while (*lines != '\0') {
+		size_t length = strcspn(lines, "\n");
+
+		fprintf(stderr, "sdwdctl: %s: %.*s\n", v->name, (int)length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+int take_root(const struct verb *v, const char *given, char **ret_root) {
+	char quoted[OPT_QUOTED_MAX];
+	struct stat st;
+	size_t length;
+	int r = 0;
+
+	*ret_root = NULL;
+	if (given && (stat(given, &st) < 0 || !S_ISDIR(st.st_mode))) {
+		usage_error(v, "--root: %s is no folder", opt_quoted(quoted, given));
+		return -EINVAL;
+	}
+	if (given)
+		r = path_absolute(given, ret_root);
+	else
+		*ret_root = strdup("");
+	if (r < 0 || !*ret_root) {
+		usage_error(v, "--root: %s", strerror(r < 0 ? -r : ENOMEM));
+		return -ENOMEM;
+	}
+	length = strlen(*ret_root);
+	while (length > 0 && (*ret_root)[length - 1] == '/')
+		(*ret_root)[--length] = '\0';
+	return 0;
+}
+
+static int run(const struct verb *v, const char *const words[]) {
+	pid_t pid;
+	int status = 0;
+	int r = posix_spawnp(&pid, words[0], NULL, NULL, (char *const *)words, environ);
+
+	fflush(stdout);
+	if (r != 0) {
+		usage_error(v, "%s: %s", words[0], strerror(r));
+		return -EIO;
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -EIO;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	usage_error(v, "%s %s did not succeed", words[0], words[1]);
+	return -EIO;
+}
+
+int apply_now(const struct verb *v, const char *unit) {
+	const char *const reload[] = {"systemctl", "daemon-reload", NULL};
+	/* What is stopped stays so, and finds the new settings when it is started. */
+	const char *const restart[] = {"systemctl", "try-restart", "--", unit, NULL};
+	int r = run(v, reload);
+
+	return r == 0 ? run(v, restart) : r;
+}
+
+void tell_commands(const char *unit, const char *root) {
+	if (root[0] == '\0')
+		printf("It takes effect with: systemctl daemon-reload && systemctl restart %s\n",
+		       unit);
+}
