@@ -9,6 +9,7 @@
 #include "app/supervisor.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
+#include "core/stats.h"
 #include "probe/probe.h"
 #include "sys/child.h"
 #include "sys/journal.h"
@@ -31,6 +32,8 @@ struct slot {
 	struct probe *probe;
 	struct outcome last; /* of the newest look or beat; cause of a lease that ran out */
 	bool has_last;
+	usec_t looked_at; /* the newest look ended, or the newest sign of life came */
+	struct stats stats;
 	usec_t asked_at;  /* of the newest good evidence: when it was asked for, or came unasked */
 	usec_t closed_at; /* CAUSE_CLOSED is judged then, unless the child's end comes first */
 };
@@ -140,6 +143,7 @@ struct supervisor {
 
 	enum life_state life;
 	struct monitor monitor;
+	struct counters counters;
 	struct slot *slots;
 	size_t n_slots;
 	ptrdiff_t notify_slot; /* of --notify, -1: none */

@@ -31,6 +31,12 @@ static void keep_last(struct supervisor *s, size_t i, const struct outcome *o) {
 	slot->has_last = true;
 }
 
+/* A look ended, or a sign of life came. */
+static void count(struct supervisor *s, size_t i, const struct outcome *o) {
+	s->slots[i].looked_at = s->now;
+	stats_add(&s->slots[i].stats, o->verdict, o->latency_usec);
+}
+
 static bool is_good(const struct outcome *o) {
 	return o->verdict == VERDICT_PASS || o->verdict == VERDICT_WARN;
 }
@@ -38,6 +44,7 @@ static bool is_good(const struct outcome *o) {
 static void end_look(struct supervisor *s, size_t i, struct outcome *o) {
 	o->latency_usec = usec_sub(s->now, s->monitor.probes[i].schedule.started_at);
 	keep_last(s, i, o);
+	count(s, i, o);
 	if (is_good(o))
 		s->slots[i].asked_at = s->monitor.probes[i].schedule.started_at;
 	(void)monitor_look_ended(&s->monitor, i, o->verdict, s->now);
@@ -56,14 +63,14 @@ static void on_outcome(struct probe_owner *owner, struct probe *p, const struct 
 		end_look(s, i, &copy);
 		return;
 	}
+	count(s, i, o);
+	keep_last(s, i, o);
 	if (o->cause == CAUSE_CLOSED) {
 		s->slots[i].closed_at = usec_add(s->now, CLOSED_GRACE);
-		keep_last(s, i, o);
 		return;
 	}
 	if ((ptrdiff_t)i == s->notify_slot)
 		monitor_set_lease(&s->monitor, i, notify_probe_lease(p));
-	keep_last(s, i, o);
 	if (is_good(o))
 		s->slots[i].asked_at = s->now;
 	(void)monitor_feed(&s->monitor, i, o->verdict, s->now);
@@ -203,6 +210,7 @@ void looks_process(struct supervisor *s) {
 
 		outcome_set(&o, CAUSE_OK, "pid %d", s->child.pid);
 		keep_last(s, (size_t)s->adopt.slot, &o);
+		count(s, (size_t)s->adopt.slot, &o);
 		s->slots[s->adopt.slot].asked_at = s->now;
 		(void)monitor_feed(&s->monitor, (size_t)s->adopt.slot, VERDICT_PASS, s->now);
 	}
@@ -337,9 +345,13 @@ void looks_judge(struct supervisor *s) {
 		report(s, before);
 }
 
+/* Without a watchdog upstream a ping says nothing to anybody. */
 static void send_ping(struct supervisor *s) {
-	/* Without a watchdog upstream a ping says nothing to anybody. */
-	if (!s->has_watchdog || notifier_ping(&s->notifier) > 0)
+	bool is_taken = s->has_watchdog && notifier_ping(&s->notifier) > 0;
+
+	if (is_taken)
+		counters_ping(&s->counters, s->now);
+	if (is_taken || !s->has_watchdog)
 		pinger_sent(&s->monitor.pinger, s->now);
 	else
 		pinger_failed(&s->monitor.pinger, s->now);
@@ -366,6 +378,7 @@ void looks_stall(struct supervisor *s, usec_t scheduled_at) {
 			send_ping(s);
 	}
 	credit = monitor_stall_credit(&s->monitor, scheduled_at, s->now);
+	counters_stall(&s->counters, credit);
 	message_stall(s, usec_sub(s->now, scheduled_at), credit);
 }
 
