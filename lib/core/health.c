@@ -106,12 +106,10 @@ enum health_edge health_judge(struct health *h, usec_t now) {
 	return h->state == HEALTH_UP && lease_end(&h->lease) <= now ? go_down(h) : HEALTH_SAME;
 }
 
-void health_grant(struct health *h, usec_t now, usec_t watchdog_usec) {
+static void begin_lease(struct health *h, usec_t now, usec_t watchdog_usec) {
 	usec_t length = MAX(h->conf.lease_usec, watchdog_usec);
 
-	if (h->has_passed || h->state == HEALTH_DOWN)
-		return;
-	if (h->conf.start_period_usec != USEC_INFINITY)
+	if (!h->has_passed && h->conf.start_period_usec != USEC_INFINITY)
 		length = MAX(length,
 			     usec_sub(usec_add(h->start_at, h->conf.start_period_usec), now));
 	h->state = HEALTH_UP;
@@ -119,6 +117,25 @@ void health_grant(struct health *h, usec_t now, usec_t watchdog_usec) {
 	h->fails = 0;
 	h->window = 0;
 	h->lease = (struct lease){.evidence_at = now, .length_usec = length};
+}
+
+void health_grant(struct health *h, usec_t now, usec_t watchdog_usec) {
+	if (!h->has_passed && h->state != HEALTH_DOWN)
+		begin_lease(h, now, watchdog_usec);
+}
+
+void health_restart(struct health *h, bool is_ready, usec_t now, usec_t watchdog_usec) {
+	usec_t end_at = lease_end(&h->lease);
+
+	h->fails = h->passes = 0;
+	h->window = 0;
+	h->is_warned = h->was_ended = false;
+	if (is_ready) {
+		begin_lease(h, now, watchdog_usec);
+		health_extend(h, end_at);
+	} else if (h->state == HEALTH_DOWN) {
+		h->state = HEALTH_NEW;
+	}
 }
 
 void health_extend(struct health *h, usec_t until_at) {

@@ -61,6 +61,13 @@ enum health_edge health_judge(struct health *h, usec_t now);
  */
 void health_grant(struct health *h, usec_t now, usec_t watchdog_usec);
 
+/*
+ * Begins anew at @now: streaks and window are forgotten. @is_ready: with the lease of a READY=1,
+ * whatever it was, or the one it has where that is longer; else (READY=1 was not said) what ended
+ * is as before its first pass, and gets none.
+ */
+void health_restart(struct health *h, bool is_ready, usec_t now, usec_t watchdog_usec);
+
 /* The child asked for more time: the lease lasts until @until_at at least. Nothing where none runs.
  */
 void health_extend(struct health *h, usec_t until_at);

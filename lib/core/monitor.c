@@ -45,10 +45,16 @@ static usec_t process_end_at(const struct monitor *m) {
 	return usec_add(m->process_good_at, m->watchdog_usec);
 }
 
+/* Who is to be named while the service is unhealthy; what a pause freezes it keeps its name. */
+static void blame(struct monitor *m, ptrdiff_t culprit) {
+	if (!m->is_paused)
+		m->culprit = culprit;
+}
+
 /* Remembers which probe turned bad last: it is the one to name. */
 static enum health_edge note_edge(struct monitor *m, size_t i, enum health_edge edge) {
 	if (edge == HEALTH_WENT_DOWN && !m->probes[i].is_optional)
-		m->culprit = (ptrdiff_t)i;
+		blame(m, (ptrdiff_t)i);
 	return edge;
 }
 
@@ -64,6 +70,8 @@ enum health_edge monitor_feed(struct monitor *m, size_t i, enum verdict verdict,
 	enum health_edge edge;
 
 	assert(i < m->n_probes);
+	if (m->probes[i].is_drilled)
+		return HEALTH_SAME;
 	edge = health_feed(h, verdict, now);
 	if (m->probes[i].is_triggering && h->state == HEALTH_UP) {
 		m->probes[i].is_triggering = false;
@@ -114,7 +122,7 @@ enum health_edge monitor_end_probe(struct monitor *m, size_t i) {
 
 	/* Before READY it may never have been good: it is the one to name all the same. */
 	if (!m->probes[i].is_optional)
-		m->culprit = (ptrdiff_t)i;
+		blame(m, (ptrdiff_t)i);
 	return edge;
 }
 
@@ -125,7 +133,7 @@ void monitor_trigger(struct monitor *m, ptrdiff_t i) {
 	} else {
 		m->is_triggered_for_good = true;
 	}
-	m->culprit = i;
+	blame(m, i);
 	m->is_triggered = true;
 }
 
@@ -185,6 +193,8 @@ bool monitor_judge(struct monitor *m, usec_t now) {
 		return false;
 	for (size_t i = 0; i < m->n_probes; i++)
 		(void)note_edge(m, i, health_judge(&m->probes[i].health, now));
+	if (m->is_paused)
+		return false;
 	m->service = service_of(m, now);
 	/* A process that stood still for W explains whatever else ran out with it. */
 	if (m->service == SERVICE_UNHEALTHY && before != SERVICE_UNHEALTHY && m->is_ready &&
@@ -196,7 +206,11 @@ bool monitor_judge(struct monitor *m, usec_t now) {
 usec_t monitor_ping_due_at(const struct monitor *m) {
 	usec_t horizon_at;
 
-	if (m->is_stopping || m->is_latched || m->process == PROCESS_STOPPED)
+	if (m->is_stopping || m->is_latched)
+		return USEC_INFINITY;
+	if (m->is_paused)
+		return pinger_due_at(&m->pinger, USEC_INFINITY);
+	if (m->process == PROCESS_STOPPED)
 		return USEC_INFINITY;
 	if (m->ignores_health || m->required == 0)
 		horizon_at = process_end_at(m);
@@ -208,8 +222,11 @@ usec_t monitor_ping_due_at(const struct monitor *m) {
 }
 
 bool monitor_stall_wants_ping(const struct monitor *m, usec_t scheduled_at) {
-	if (m->is_stopping || m->is_latched || !m->pinger.is_open || m->pinger.is_stopped ||
-	    m->process == PROCESS_STOPPED)
+	if (m->is_stopping || m->is_latched || !m->pinger.is_open || m->pinger.is_stopped)
+		return false;
+	if (m->is_paused)
+		return true;
+	if (m->process == PROCESS_STOPPED)
 		return false;
 	if (m->ignores_health)
 		return true;
@@ -248,6 +265,30 @@ void monitor_latch(struct monitor *m) {
 	pinger_stop(&m->pinger);
 }
 
+void monitor_pause(struct monitor *m) {
+	m->is_paused = true;
+}
+
+void monitor_resume(struct monitor *m, usec_t now) {
+	m->is_paused = false;
+	for (size_t i = 0; i < m->n_probes; i++) {
+		struct monitor_probe *p = &m->probes[i];
+
+		p->is_drilled = p->is_triggering = false;
+		health_restart(&p->health, m->is_ready, now, m->watchdog_usec);
+	}
+	m->is_triggered = m->is_triggered_for_good;
+	if (m->is_triggered)
+		m->culprit = MONITOR_PROCESS;
+	m->process_good_at = now;
+}
+
+enum health_edge monitor_drill(struct monitor *m, size_t i) {
+	assert(i < m->n_probes && m->is_ready && !m->is_paused);
+	m->probes[i].is_drilled = true;
+	return note_edge(m, i, health_end(&m->probes[i].health));
+}
+
 usec_t monitor_next_at(const struct monitor *m) {
 	usec_t next_at = m->process_look_at;
 	usec_t ping_at = monitor_ping_due_at(m);
@@ -255,7 +296,7 @@ usec_t monitor_next_at(const struct monitor *m) {
 	if (m->is_stopping)
 		return USEC_INFINITY;
 	next_at = MIN(next_at, ping_at);
-	if (m->is_ready && m->service != SERVICE_UNHEALTHY)
+	if (m->is_ready && m->service != SERVICE_UNHEALTHY && !m->is_paused)
 		next_at = MIN(next_at, process_end_at(m));
 	for (size_t i = 0; i < m->n_probes; i++) {
 		const struct monitor_probe *p = &m->probes[i];

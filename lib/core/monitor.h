@@ -29,6 +29,7 @@ struct monitor_probe {
 	bool is_scheduled;
 	bool is_optional;
 	bool is_triggering; /* said WATCHDOG=trigger, and was not good since */
+	bool is_drilled;    /* counts as failed, whatever is found out */
 };
 
 struct monitor_probe_conf {
@@ -54,6 +55,7 @@ struct monitor {
 	bool is_triggered; /* the child said WATCHDOG=trigger: some probe, or for good */
 	bool is_triggered_for_good;
 	bool is_latched; /* unhealthy for good */
+	bool is_paused;  /* the service's health stays what it was, pings go on */
 	enum service_health service;
 	ptrdiff_t
 		culprit; /* what turned the service unhealthy, a probe's index or MONITOR_PROCESS */
@@ -129,6 +131,26 @@ void monitor_stop(struct monitor *m);
 
 /* Unhealthy for good (trigger, kill): as monitor_stop() for pings, but looks go on being shown. */
 void monitor_latch(struct monitor *m);
+
+/*
+ * Maintenance: from READY=1 on a ping is due every W/2, whatever probes and process say, and no
+ * judgement changes the service's health; looks and leases go on. Not after monitor_stop() or
+ * monitor_latch(), where it would change nothing.
+ */
+void monitor_pause(struct monitor *m);
+
+/*
+ * Ends pause and drills at @now: streaks and windows begin anew, each probe gets the lease that
+ * READY=1 gives (before READY=1: none), the process counts as seen, and the child's triggers are
+ * forgotten but for the one that is for good.
+ */
+void monitor_resume(struct monitor *m, usec_t now);
+
+/*
+ * Probe @i counts as failed from now on, until monitor_resume(). Not before READY=1, while paused,
+ * or after monitor_stop() or monitor_latch().
+ */
+enum health_edge monitor_drill(struct monitor *m, size_t i);
 
 /* The earliest time at which something above is due: a look's start or deadline, a lease's end, the
  * process, a ping. */
