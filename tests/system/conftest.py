@@ -2,6 +2,8 @@
 """Fixtures of the tests of the real binaries against a manager that only listens."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,24 @@ TOP = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session", autouse=True)
 def subreaper():
     runner.become_subreaper()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_folder():
+    """XDG_RUNTIME_DIR of every sdwd here: its control socket is no matter of the machine's /run/sdwd."""
+    # Short, because a socket's address is; and for every user that a test makes sdwd run as.
+    folder = Path(tempfile.mkdtemp(prefix="sdwd-tests-", dir="/tmp"))
+    folder.chmod(0o755)
+    (folder / "sdwd").mkdir()
+    (folder / "sdwd").chmod(0o1777)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["XDG_RUNTIME_DIR"]
+    else:
+        os.environ["XDG_RUNTIME_DIR"] = before
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

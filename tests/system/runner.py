@@ -174,6 +174,8 @@ class Runner:
         """What a service starts with, and nothing of ours but what sanitizers and coverage need."""
         env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "LANG": "C.UTF-8", "HOME": "/"}
         env |= {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS") or k.startswith("GCOV_")}
+        if "XDG_RUNTIME_DIR" in os.environ:
+            env["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]
         if notify and self._manager is not None:
             env["NOTIFY_SOCKET"] = self._manager().address
         if watchdog is not None:
