@@ -4,6 +4,7 @@
 #include <ev.h>
 #include <signal.h>
 
+#include "app/control.h"
 #include "app/helpers.h"
 #include "app/prober.h"
 #include "app/supervisor.h"
@@ -58,6 +59,12 @@ struct hold {
 struct reload {
 	bool is_open;
 	usec_t at; /* when the signal was passed on */
+};
+
+/* pause.c: what the control socket was told. */
+struct pause {
+	usec_t for_usec; /* as it was asked */
+	usec_t at;       /* its end; of a pause without one, and without a pause: never */
 };
 
 /* Ways to a datagram's acceptance (notifier tokens). */
@@ -159,6 +166,7 @@ struct supervisor {
 	struct adopt adopt;
 	struct helpers helpers;
 	struct act act;
+	struct pause pause;
 	struct ending ending;
 
 	struct notifier notifier;
@@ -183,6 +191,8 @@ struct supervisor {
 	bool is_status_due;
 
 	struct journal journal;
+	struct control control;
+	usec_t state_at; /* when life became what it is */
 	usec_t started_at, start_timeout_at, extend_at, extend_until_at, remind_at;
 	usec_t evidence_at; /* the last good evidence of the composite while it was good; 0: none */
 };
@@ -277,6 +287,18 @@ void act_turn(struct supervisor *s);
 void act_stop(struct supervisor *s); /* a stop began */
 void act_done(struct supervisor *s);
 
+/*
+ * pause.c; @who asked, for the log (pause_end() NULL: its time is over). Returns NULL, or why it is
+ * refused.
+ */
+const char *pause_begin(struct supervisor *s, usec_t for_usec, const char *who);
+const char *pause_end(struct supervisor *s, const char *who); /* and all drills */
+const char *pause_drill(struct supervisor *s, size_t slot, const char *who);
+void pause_turn(struct supervisor *s);
+bool pause_is_on(const struct supervisor *s);
+void pause_say(const struct supervisor *s,
+	       struct text *t); /* for STATUS=, before the health; nothing where it is not on */
+
 /* ending.c */
 void ending_kill_child(struct supervisor *s, const char *reason); /* our own decision: 124 */
 void ending_child_gone(struct supervisor *s, int wait_status);
@@ -284,6 +306,14 @@ void ending_collect(struct supervisor *s);
 void ending_turn(struct supervisor *s);
 struct supervisor_end ending_result(const struct supervisor *s);
 void ending_done(struct supervisor *s);
+
+/* control.c: the control socket */
+void control_init(struct supervisor *s);
+void control_open(struct supervisor *s);    /* one line where it cannot be made; nothing needs it */
+void control_turn(struct supervisor *s);    /* last in a turn: a bounded piece of its work */
+void control_changed(struct supervisor *s); /* something that is shown */
+usec_t control_next_at(const struct supervisor *s);
+void control_done(struct supervisor *s);
 
 /* message.c: the log lines that have ids and fields */
 void message_unhealthy(struct supervisor *s, const char *reason);
@@ -299,3 +329,6 @@ void message_start_timeout(struct supervisor *s, const char *missing);
 void message_stall(struct supervisor *s, usec_t gap, usec_t credit);
 void message_adopted(struct supervisor *s, pid_t pid, const char *how);
 void message_hook(struct supervisor *s, const char *what);
+void message_paused(struct supervisor *s, usec_t for_usec, const char *who);
+void message_resumed(struct supervisor *s, bool was_paused, const char *who);
+void message_drill(struct supervisor *s, size_t slot, const char *who);

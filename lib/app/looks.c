@@ -24,6 +24,9 @@ ptrdiff_t looks_slot_of(const struct supervisor *s, const struct probe *p) {
 static void keep_last(struct supervisor *s, size_t i, const struct outcome *o) {
 	struct slot *slot = &s->slots[i];
 
+	/* Of a drill nothing is found out: what it says stays. */
+	if (s->monitor.probes[i].is_drilled)
+		return;
 	if (!slot->has_last || slot->last.cause != o->cause || slot->last.verdict != o->verdict)
 		log_debug("%s: %s (%s): %s", supervisor_probe_name(s, (ptrdiff_t)i),
 			  verdict_str(o->verdict), cause_str(o->cause), o->text);
@@ -349,8 +352,10 @@ void looks_judge(struct supervisor *s) {
 static void send_ping(struct supervisor *s) {
 	bool is_taken = s->has_watchdog && notifier_ping(&s->notifier) > 0;
 
-	if (is_taken)
+	if (is_taken) {
 		counters_ping(&s->counters, s->now);
+		control_changed(s);
+	}
 	if (is_taken || !s->has_watchdog)
 		pinger_sent(&s->monitor.pinger, s->now);
 	else
@@ -374,7 +379,7 @@ void looks_stall(struct supervisor *s, usec_t scheduled_at) {
 		return;
 	if (monitor_stall_wants_ping(&s->monitor, scheduled_at)) {
 		looks_process(s);
-		if (s->monitor.process != PROCESS_STOPPED)
+		if (s->monitor.process != PROCESS_STOPPED || s->monitor.is_paused)
 			send_ping(s);
 	}
 	credit = monitor_stall_credit(&s->monitor, scheduled_at, s->now);

@@ -203,3 +203,31 @@ void message_hook(struct supervisor *s, const char *what) {
 	snprintf(message, sizeof(message), "--unhealthy-hook: %s", what);
 	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_HOOK, NULL, NULL, message);
 }
+
+void message_paused(struct supervisor *s, usec_t for_usec, const char *who) {
+	char message[LOG_MESSAGE_MAX], span[USEC_STR_MAX];
+
+	snprintf(message, sizeof(message), "paused %s%s by %s: nothing is acted upon",
+		 for_usec == USEC_INFINITY ? "until it is resumed" : "for ",
+		 for_usec == USEC_INFINITY ? "" : usec_str(span, for_usec), who);
+	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_PAUSED, NULL, NULL, message);
+}
+
+void message_resumed(struct supervisor *s, bool was_paused, const char *who) {
+	char message[LOG_MESSAGE_MAX];
+
+	if (!who)
+		snprintf(message, sizeof(message), "resumed: the pause is over");
+	else
+		snprintf(message, sizeof(message), "%s by %s",
+			 was_paused ? "resumed" : "the drill was ended", who);
+	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_RESUMED, NULL, NULL, message);
+}
+
+void message_drill(struct supervisor *s, size_t slot, const char *who) {
+	const char *name = supervisor_probe_name(s, (ptrdiff_t)slot);
+	char message[LOG_MESSAGE_MAX];
+
+	snprintf(message, sizeof(message), "drill by %s: %s counts as failed", who, name);
+	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_DRILL, name, cause_str(CAUSE_DRILL), message);
+}

@@ -209,6 +209,7 @@ static int start(struct prober *p) {
 	p->fd = pair[0];
 	p->fault = NULL;
 	p->started_at = usec_now();
+	p->n_starts++;
 	ev_io_init(&p->io, on_readable, p->fd, EV_READ);
 	ev_io_start(p->loop, &p->io);
 	log_debug("prober: pid %d started", p->pid);

@@ -28,6 +28,7 @@ struct prober {
 	bool has_ended;    /* prober_end(): no more questions */
 	struct prober_call *calls; /* under way */
 	uint32_t last_id;
+	uint64_t n_starts;
 	uint32_t late_id; /* the oldest request that was not answered in time; 0: none */
 	usec_t kill_at;   /* unless that is answered by then */
 	usec_t started_at;

@@ -105,7 +105,7 @@ static void trigger(struct supervisor *s, ptrdiff_t slot) {
 	if (!supervisor_has_started(s))
 		return;
 	outcome_set(&o, CAUSE_TRIGGER, NULL);
-	if (slot >= 0) {
+	if (slot >= 0 && !s->monitor.probes[slot].is_drilled) {
 		s->slots[slot].last = o;
 		s->slots[slot].has_last = true;
 	}

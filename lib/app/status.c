@@ -11,6 +11,9 @@
 #include "base/text.h"
 
 #define STATUS_SPACING USEC_PER_SEC
+/* Our own words, and those with the child's before them. */
+#define OWN_MAX (OUTCOME_TEXT_MAX + 128)
+#define COMPOSED_MAX (OWN_MAX + sizeof(((struct supervisor *)NULL)->child_status) + 8)
 /* Each EXTEND_TIMEOUT_USEC= gives so much, and comes again after half of it. */
 #define EXTEND_STEP (10 * USEC_PER_SEC)
 
@@ -101,10 +104,12 @@ void status_health(const struct supervisor *s, struct text *t) {
 }
 
 void status_compose(const struct supervisor *s, struct text *t) {
-	char health[OUTCOME_TEXT_MAX + 64];
+	char health[OWN_MAX];
 	struct text h = TEXT_OVER(health);
-	bool is_well = s->life == LIFE_RUNNING && s->monitor.service == SERVICE_HEALTHY;
+	bool is_well =
+		s->life == LIFE_RUNNING && s->monitor.service == SERVICE_HEALTHY && !pause_is_on(s);
 
+	pause_say(s, &h);
 	status_health(s, &h);
 	if (s->child_status[0] == '\0')
 		text_add(t, health);
@@ -139,7 +144,7 @@ static void send_text(struct supervisor *s, const char *before, const char *stat
 }
 
 static void send_composed(struct supervisor *s, const char *before, unsigned token) {
-	char status[OUTCOME_TEXT_MAX + 64 + sizeof(s->child_status) + 8];
+	char status[COMPOSED_MAX];
 	struct text t = TEXT_OVER(status);
 
 	status_compose(s, &t);
@@ -147,9 +152,10 @@ static void send_composed(struct supervisor *s, const char *before, unsigned tok
 }
 
 void status_changed(struct supervisor *s) {
-	char status[OUTCOME_TEXT_MAX + 64 + sizeof(s->child_status) + 8];
+	char status[COMPOSED_MAX];
 	struct text t = TEXT_OVER(status);
 
+	control_changed(s);
 	if (!notifier_is_open(&s->notifier) || s->life == LIFE_LAUNCHING)
 		return;
 	status_compose(s, &t);

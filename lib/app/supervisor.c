@@ -30,7 +30,7 @@ static void wind_down(struct supervisor *s) {
 	reload_give_up(s);
 	/* It would turn the stop that began into a watchdog's kill. */
 	notifier_drop(&s->notifier, TOKEN_TRIGGER);
-	s->start_timeout_at = s->extend_at = s->remind_at = USEC_INFINITY;
+	s->start_timeout_at = s->extend_at = s->remind_at = s->pause.at = USEC_INFINITY;
 	status_changed(s);
 }
 
@@ -82,9 +82,12 @@ static void perform(struct supervisor *s, enum life_action action) {
 void supervisor_event(struct supervisor *s, enum life_event event) {
 	struct life_step step = life_step(s->life, event);
 
-	if (step.next != s->life)
+	if (step.next != s->life) {
 		log_debug("%s: %s -> %s", life_event_str(event), life_state_str(s->life),
 			  life_state_str(step.next));
+		s->state_at = s->now;
+		control_changed(s);
+	}
 	s->life = step.next;
 	perform(s, step.action);
 }
@@ -125,9 +128,10 @@ static void start_turn(struct supervisor *s) {
 
 static usec_t next_at(const struct supervisor *s) {
 	usec_t times[] = {
-		looks_next_at(s),    adopt_next_at(s), status_next_at(s),
-		s->start_timeout_at, s->remind_at,     prober_next_at(&s->prober),
-		s->act.at,           s->ending.at,     s->hold.at,
+		looks_next_at(s),    adopt_next_at(s),   status_next_at(s),
+		s->start_timeout_at, s->remind_at,       prober_next_at(&s->prober),
+		s->act.at,           s->ending.at,       s->hold.at,
+		s->pause.at,         control_next_at(s),
 	};
 	usec_t at = USEC_INFINITY;
 
@@ -179,6 +183,7 @@ static void end_turn(struct supervisor *s) {
 	prober_turn(&s->prober, s->now);
 	adopt_turn(s);
 	start_turn(s);
+	pause_turn(s);
 	looks_judge(s);
 	reload_turn(s);
 	supervisor_check_ready(s);
@@ -187,6 +192,8 @@ static void end_turn(struct supervisor *s) {
 	looks_ping(s);
 	status_turn(s);
 	relay_turn(s);
+	/* After the ping, and all else that matters. */
+	control_turn(s);
 }
 
 static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {
@@ -239,6 +246,7 @@ static void flush_last(struct supervisor *s) {
 }
 
 static void close_all(struct supervisor *s) {
+	control_done(s);
 	flush_last(s);
 	relay_done(s);
 	hold_done(s);
@@ -282,9 +290,10 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 	s->adopt.slot = -1;
 	s->adopt.retry_at = s->adopt.deadline_at = s->act.at = s->ending.at = s->flush_at =
 		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = s->hold.at =
-			USEC_INFINITY;
+			s->pause.at = USEC_INFINITY;
 	s->owner = looks_owner;
 	prober_init(&s->prober);
+	control_init(s);
 	ev_io_init(&s->signals_io, NULL, -1, EV_READ);
 	ev_io_init(&s->exec_io, on_exec, -1, EV_READ);
 
@@ -296,6 +305,8 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 	if (r == 0)
 		r = launch_start(s);
 	if (r == 0) {
+		s->state_at = s->started_at;
+		control_open(s);
 		ev_io_set(&s->exec_io, s->child.exec_fd, EV_READ);
 		ev_io_start(s->loop, &s->exec_io);
 		while (s->life != LIFE_DONE) {

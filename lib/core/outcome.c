@@ -39,7 +39,7 @@ static const struct {
 	[CAUSE_STOPPED] = {"stopped", VERDICT_FAIL, "the process is stopped"},
 	[CAUSE_TRACED] = {"traced", VERDICT_WARN, "the process is being traced"},
 	[CAUSE_NOT_SERVING] = {"not-serving", VERDICT_FAIL, "says that it is not serving"},
-	[CAUSE_DRILL] = {"drill", VERDICT_FAIL, "counts as failed (a drill)"},
+	[CAUSE_DRILL] = {"drill", VERDICT_FAIL, "counts as failed for a drill"},
 	[CAUSE_CANNOT_RUN] = {"cannot-run", VERDICT_UNKNOWN, "the check cannot be run"},
 	[CAUSE_PROBER] = {"prober", VERDICT_UNKNOWN, "the prober cannot look"},
 	[CAUSE_SELF] = {"self", VERDICT_UNKNOWN, "sdwd cannot look"},
