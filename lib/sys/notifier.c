@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "sys/notify_address.h"
+#include "sys/unit_name.h"
 
 struct notifier_entry {
 	struct notifier_entry *next;
@@ -268,8 +269,12 @@ usec_t notifier_watchdog_usec(void) {
 
 char *notifier_unit(void) {
 	char *unit = NULL;
+	int r = sd_pid_get_user_unit(0, &unit);
 
-	if (sd_pid_get_user_unit(0, &unit) >= 0 || sd_pid_get_unit(0, &unit) >= 0)
+	if (r < 0)
+		r = sd_pid_get_unit(0, &unit);
+	if (r >= 0)
 		return unit;
-	return NULL;
+	/* ENODATA: there is none. Else it could not find out. */
+	return r == -ENODATA ? NULL : unit_name_own();
 }
