@@ -120,8 +120,9 @@ static void begin_lease(struct health *h, usec_t now, usec_t watchdog_usec) {
 }
 
 void health_grant(struct health *h, usec_t now, usec_t watchdog_usec) {
-	if (!h->has_passed && h->state != HEALTH_DOWN)
-		begin_lease(h, now, watchdog_usec);
+	if (h->has_passed || h->state == HEALTH_DOWN)
+		return;
+	begin_lease(h, now, watchdog_usec);
 }
 
 void health_restart(struct health *h, bool is_ready, usec_t now, usec_t watchdog_usec) {
@@ -135,6 +136,7 @@ void health_restart(struct health *h, bool is_ready, usec_t now, usec_t watchdog
 		health_extend(h, end_at);
 	} else if (h->state == HEALTH_DOWN) {
 		h->state = HEALTH_NEW;
+		h->has_passed = false;
 	}
 }
 

@@ -83,6 +83,14 @@ static usec_t outside_at(const struct drive *d) {
 		at = MIN(at, c->ready_at);
 	if (!d->is_triggered)
 		at = MIN(at, c->trigger_at);
+	for (size_t i = 0; i < REF_SPANS && c->pauses[i].to > 0; i++) {
+		if (c->pauses[i].from > d->now)
+			at = MIN(at, c->pauses[i].from);
+		if (c->pauses[i].to > d->now)
+			at = MIN(at, c->pauses[i].to);
+	}
+	if (d->next_drill < c->n_drills)
+		at = MIN(at, c->drills[d->next_drill].at);
 	for (size_t i = 0; i < c->n_probes; i++) {
 		usec_t answer = answer_at(d, i);
 
@@ -120,7 +128,7 @@ static void take_stall(struct drive *d) {
 
 	if (monitor_stall_wants_ping(&d->monitor, d->scheduled_at)) {
 		look_at_process(d);
-		if (d->monitor.process != PROCESS_STOPPED)
+		if (d->monitor.process != PROCESS_STOPPED || d->monitor.is_paused)
 			send_ping(d);
 	}
 	credit = monitor_stall_credit(&d->monitor, d->scheduled_at, d->now);
@@ -191,6 +199,29 @@ static void take_inputs(struct drive *d) {
 		look_at_process(d);
 }
 
+/* As the supervisor, which refuses what would make no sense. */
+static void take_maintenance(struct drive *d) {
+	struct monitor *m = &d->monitor;
+	bool wants_pause = ref_span_at(d->c->pauses, d->now) != NULL && !m->is_latched;
+
+	if (wants_pause && !m->is_paused) {
+		note(d, REF_PAUSE, 0, 0);
+		monitor_pause(m);
+	} else if (!wants_pause && m->is_paused) {
+		note(d, REF_RESUME, 0, 0);
+		monitor_resume(m, d->now);
+	}
+	for (; d->next_drill < d->c->n_drills && d->c->drills[d->next_drill].at <= d->now;
+	     d->next_drill++) {
+		size_t who = d->c->drills[d->next_drill].who;
+
+		if (!m->is_ready || m->is_paused || m->is_latched)
+			continue;
+		note(d, REF_DRILL, who, 0);
+		(void)monitor_drill(m, who);
+	}
+}
+
 static void judge(struct drive *d) {
 	struct monitor *m = &d->monitor;
 	bool has_changed = monitor_judge(m, d->now);
@@ -227,6 +258,7 @@ static void turn(struct drive *d) {
 		note(d, REF_READY, 0, 0);
 		monitor_ready(m, d->now);
 	}
+	take_maintenance(d);
 	judge(d);
 	if (monitor_ping_due_at(m) <= d->now) {
 		look_at_process(d);

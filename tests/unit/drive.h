@@ -22,6 +22,7 @@ struct drive {
 	size_t n_looks[REF_PROBES];
 	bool was_good[REF_PROBES];
 	bool was_is_good, is_triggered;
+	size_t next_drill;
 };
 
 /* Runs @c to its end. The owner has set log, grid_usec and check, and zeroed the rest. */
@@ -37,7 +38,8 @@ enum drive_with {
 	DRIVE_FULL = 1 << 1,    /* the manager refuses pings for a while */
 	DRIVE_STOPPED = 1 << 2, /* the process is stopped and traced */
 	DRIVE_ENDS = 1 << 3,    /* a stop, triggers, closed pipes */
-	DRIVE_ALL = 15,
+	DRIVE_PAUSES = 1 << 4,  /* pauses and drills */
+	DRIVE_ALL = 31,
 };
 
 /* A random case: times in whole milliseconds, except phases. The same @seed gives the same case. */

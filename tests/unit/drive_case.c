@@ -137,6 +137,16 @@ static void random_spans(uint64_t *s, struct ref_span *spans, usec_t end_at, use
 	}
 }
 
+static void random_drills(uint64_t *s, struct ref_case *c) {
+	usec_t at = 0;
+
+	c->n_drills = range(s, 1, REF_DRILLS);
+	for (size_t i = 0; i < c->n_drills; i++) {
+		at = range_msec(s, at, c->end_at);
+		c->drills[i] = (struct ref_drill){at, range(s, 0, c->n_probes - 1)};
+	}
+}
+
 static usec_t random_watchdog(uint64_t *s) {
 	unsigned kind = (unsigned)range(s, 0, 99);
 
@@ -199,6 +209,10 @@ void drive_random_case(struct ref_case *ret_case, uint64_t seed, unsigned with) 
 		random_spans(s, c->stalls, c->end_at, w * 3);
 	if ((with & DRIVE_FULL) && percent(s, 25))
 		random_spans(s, c->full, c->end_at, w);
+	if ((with & DRIVE_PAUSES) && percent(s, 30))
+		random_spans(s, c->pauses, c->end_at, w * 3);
+	if ((with & DRIVE_PAUSES) && c->n_probes > 0 && percent(s, 20))
+		random_drills(s, c);
 }
 
 static void scale(uint64_t *usec, uint64_t up, uint64_t down) {
@@ -237,4 +251,7 @@ void drive_scale_case(struct ref_case *c, uint64_t up, uint64_t down) {
 	scale_spans(c->process, up, down);
 	scale_spans(c->stalls, up, down);
 	scale_spans(c->full, up, down);
+	scale_spans(c->pauses, up, down);
+	for (size_t i = 0; i < c->n_drills; i++)
+		scale(&c->drills[i].at, up, down);
 }

@@ -6,7 +6,7 @@
 #define SYSTEMD_LATE_USEC (250 * USEC_PER_MSEC)
 
 struct seen {
-	bool is_good, was_down, has_passed;
+	bool is_good, was_down, has_passed, is_drilled;
 	usec_t lease, until, until_w, evidence_at, longest_gap;
 	usec_t word_until; /* a word that is no beat (EXTEND_TIMEOUT_USEC=), good for W too */
 	unsigned passes, fails;
@@ -20,7 +20,7 @@ struct view {
 	usec_t last_ping, process_good_at, process_seen_at, charged;
 	enum ref_process process;
 	enum ref_service service;
-	bool is_ready, is_stopped, is_latched, is_undisturbed;
+	bool is_ready, is_stopped, is_latched, is_undisturbed, is_paused;
 	bool was_unhealthy; /* since the last ping: another probe held it back, for W at most */
 	bool was_gated;     /* a stopped process or a trigger deferred the next ping */
 	unsigned broken;    /* 1 << enum property */
@@ -83,6 +83,8 @@ static void see_verdict(struct view *v, size_t i, usec_t at, enum ref_verdict ve
 	const struct ref_probe *p = &v->c->probes[i];
 	struct seen *s = &v->probes[i];
 
+	if (s->is_drilled)
+		return;
 	if (verdict == REF_PASS || verdict == REF_WARN)
 		see_good(v, i, at);
 	if (verdict != REF_FAIL)
@@ -106,7 +108,8 @@ static void see_push(struct view *v, size_t i, usec_t at, const struct ref_push 
 		break;
 	case REF_SET_LEASE:
 		s->lease = push->usec;
-		see_good(v, i, at);
+		if (!s->is_drilled)
+			see_good(v, i, at);
 		break;
 	case REF_EXTEND:
 		if (!v->is_ready || !s->is_good)
@@ -142,6 +145,32 @@ static void see_ready(struct view *v, usec_t at) {
 		s->fails = 0;
 		memset(s->failed, 0, sizeof(s->failed));
 		s->until = s->until_w = usec_add(at, MAX(rest, length));
+	}
+}
+
+static void see_resume(struct view *v, usec_t at) {
+	v->is_paused = false;
+	/* What was held back meanwhile is forgiven. */
+	v->was_gated = true;
+	v->process_good_at = at;
+	for (size_t i = 0; i < v->c->n_probes; i++) {
+		const struct ref_probe *p = &v->c->probes[i];
+		struct seen *s = &v->probes[i];
+		usec_t end_at = usec_add(at, MAX(s->lease, v->c->watchdog));
+
+		/* Before READY what went bad starts once more. */
+		if (!v->is_ready && s->was_down && !s->is_good)
+			s->has_passed = false;
+		if (p->has_start_period && !s->has_passed)
+			end_at = MAX(end_at, p->start_period);
+		s->is_drilled = s->was_down = false;
+		s->fails = s->passes = 0;
+		memset(s->failed, 0, sizeof(s->failed));
+		if (!v->is_ready)
+			continue;
+		s->evidence_at = at;
+		s->is_good = true;
+		s->until = s->until_w = MAX(s->until, end_at);
 	}
 }
 
@@ -202,13 +231,15 @@ static void see_ping(struct view *v, usec_t at, bool is_stall) {
 	expect(v, v->is_ready, NOT_BEFORE_READY);
 	expect(v, !v->is_stopped, NOT_AFTER_STOP);
 	expect(v, !v->is_latched, NOT_AFTER_LATCH);
-	expect(v, c->warns || v->service != REF_UNHEALTHY, NOT_WHILE_UNHEALTHY);
-	expect(v, v->process != REF_STOPPED && v->process_seen_at == at, NOT_WHILE_STOPPED);
+	expect(v, c->warns || v->is_paused || v->service != REF_UNHEALTHY, NOT_WHILE_UNHEALTHY);
+	expect(v, (v->process != REF_STOPPED || v->is_paused) && v->process_seen_at == at,
+	       NOT_WHILE_STOPPED);
 	if (!is_stall) {
-		expect(v, kth(v, false, at) > at, NOT_ON_STALE);
+		expect(v, v->is_paused || kth(v, false, at) > at, NOT_ON_STALE);
 		expect(v, at >= v->last_ping + spacing(v), NOT_TOO_SOON);
+		expect(v, !v->is_paused || at >= v->last_ping + c->watchdog / 2, NOT_TOO_SOON);
 	}
-	if (v->is_undisturbed && !v->was_gated && !c->warns && c->required > 0 &&
+	if (v->is_undisturbed && !v->is_paused && !v->was_gated && !c->warns && c->required > 0 &&
 	    c->required == n_counting)
 		expect_end(v, at);
 	v->last_ping = at;
@@ -263,7 +294,18 @@ static void see(struct view *v, size_t n) {
 		v->was_unhealthy |= v->service == REF_UNHEALTHY;
 		v->is_latched |= v->c->latches && v->service == REF_UNHEALTHY;
 		break;
+	case REF_PAUSE:
+		v->is_paused = true;
+		break;
+	case REF_RESUME:
+		see_resume(v, e->at);
+		break;
+	case REF_DRILL:
+		see_bad(&v->probes[e->who]);
+		v->probes[e->who].is_drilled = true;
+		break;
 	case REF_PROBE_GOOD:
+		expect(v, !e->arg || !v->probes[e->who].is_drilled, DRILLED_IS_BAD);
 		if (!e->arg && v->probes[e->who].is_good)
 			see_bad(&v->probes[e->who]);
 		break;
@@ -283,6 +325,10 @@ static void see(struct view *v, size_t n) {
 static void see_silence(struct view *v, usec_t at, usec_t next_at) {
 	usec_t w = v->c->watchdog, horizon_at, due_at;
 
+	if (v->is_undisturbed && v->is_ready && v->is_paused && !v->is_stopped && !v->is_latched) {
+		expect(v, next_at <= v->last_ping + w / 2, PAUSED_IS_PINGED);
+		return;
+	}
 	if (!v->is_undisturbed || !v->is_ready || v->is_stopped || v->is_latched ||
 	    v->process == REF_STOPPED || (v->service == REF_UNHEALTHY && !v->c->warns))
 		return;
@@ -318,7 +364,7 @@ bool misses_nothing(const struct monitor *m, usec_t now) {
 		return next_at == USEC_INFINITY;
 	if (next_at <= now || next_at > m->process_look_at || next_at > ping_at)
 		return false;
-	if (m->is_ready && m->service != SERVICE_UNHEALTHY &&
+	if (m->is_ready && !m->is_paused && m->service != SERVICE_UNHEALTHY &&
 	    next_at > m->process_good_at + m->watchdog_usec)
 		return false;
 	for (size_t i = 0; i < m->n_probes; i++) {

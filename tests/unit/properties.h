@@ -21,6 +21,8 @@ enum property {
 	NOT_TOO_SOON,      /* two pings are min(W/10, 1s) apart */
 	NOT_TOO_LATE,      /* and at most W/2, while D' allows */
 	CREDITS_IN_BUDGET,
+	PAUSED_IS_PINGED, /* each W/2, whatever probes and process say */
+	DRILLED_IS_BAD,
 	PROPERTIES,
 };
 

@@ -33,6 +33,8 @@ struct walker {
 	uint64_t process_good, process_looked;
 	/* the service */
 	bool is_ready, is_latched, is_triggered, was_is_good;
+	bool is_paused;
+	size_t next_drill;
 	enum ref_service service;
 	uint64_t last_ping, refused_at;
 	bool was_refused;
@@ -113,6 +115,9 @@ static uint64_t composite(const struct walker *w, uint64_t at) {
 	uint64_t ends[REF_PROBES];
 	size_t n = 0;
 
+	/* A pause says that all is well, for as long as it lasts. */
+	if (w->is_paused)
+		return REF_FOREVER;
 	if (w->c->required == 0 || w->c->warns)
 		return w->process_good + w->c->watchdog;
 
@@ -123,7 +128,11 @@ static uint64_t composite(const struct walker *w, uint64_t at) {
 }
 
 static bool may_ping(const struct walker *w, uint64_t at) {
-	if (!w->is_ready || w->is_latched || w->process == REF_STOPPED)
+	if (!w->is_ready || w->is_latched)
+		return false;
+	if (w->is_paused)
+		return true;
+	if (w->process == REF_STOPPED)
 		return false;
 	return w->c->warns ? process_is_good(w, at) : !service_is_unhealthy(w, at);
 }
@@ -260,6 +269,31 @@ static void take_ready(struct walker *w) {
 		note(w, i, (struct entry){.kind = READY, .at = w->now});
 }
 
+/* What people told it to do. */
+static void take_maintenance(struct walker *w) {
+	bool wants_pause = ref_span_at(w->c->pauses, w->now) != NULL && !w->is_latched;
+
+	if (wants_pause && !w->is_paused) {
+		ref_log_add(w->log, w->now, REF_PAUSE, 0, 0);
+		w->is_paused = true;
+	} else if (!wants_pause && w->is_paused) {
+		ref_log_add(w->log, w->now, REF_RESUME, 0, 0);
+		w->is_paused = false;
+		w->process_good = w->now;
+		for (size_t i = 0; i < w->c->n_probes; i++)
+			note(w, i, (struct entry){.kind = RESUMED, .at = w->now});
+	}
+	for (; w->next_drill < w->c->n_drills && w->c->drills[w->next_drill].at <= w->now;
+	     w->next_drill++) {
+		size_t who = w->c->drills[w->next_drill].who;
+
+		if (!w->is_ready || w->is_paused || w->is_latched)
+			continue;
+		ref_log_add(w->log, w->now, REF_DRILL, (int)who, 0);
+		note(w, who, (struct entry){.kind = DRILLED, .at = w->now});
+	}
+}
+
 static void judge(struct walker *w) {
 	enum ref_service service = REF_HEALTHY;
 
@@ -279,7 +313,7 @@ static void judge(struct walker *w) {
 			ref_log_add(w->log, w->now, REF_PROBE_GOOD, (int)i, is_good);
 		w->was_good[i] = is_good;
 	}
-	if (service == w->service)
+	if (service == w->service || w->is_paused)
 		return;
 
 	w->service = service;
@@ -325,7 +359,7 @@ static bool something_is_due(const struct walker *w, uint64_t at) {
 	}
 	if (process_look_is_due(w, at))
 		return true;
-	if (w->is_ready && w->service != REF_UNHEALTHY && !process_is_good(w, at))
+	if (w->is_ready && !w->is_paused && w->service != REF_UNHEALTHY && !process_is_good(w, at))
 		return true;
 	return ping_is_due(w, at);
 }
@@ -338,7 +372,7 @@ static void take_stall(struct walker *w, uint64_t scheduled) {
 
 	if (may_ping(w, scheduled)) {
 		look_at_process(w);
-		if (w->process != REF_STOPPED)
+		if (w->process != REF_STOPPED || w->is_paused)
 			send_ping(w);
 	}
 
@@ -405,6 +439,7 @@ void ref_run(const struct ref_case *c, struct ref_log *ret_log) {
 		cut_off_looks(w);
 		watch(w);
 		take_ready(w);
+		take_maintenance(w);
 		judge(w);
 		if (ping_is_due(w, t)) {
 			look_at_process(w);

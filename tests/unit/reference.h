@@ -18,6 +18,7 @@
 #define REF_PROBES 6
 #define REF_SCRIPT 64
 #define REF_SPANS 24
+#define REF_DRILLS 4
 #define REF_LOG 40000
 
 /* REF_NOTHING: of a watched push probe, there was no sign of life since the last look. */
@@ -65,6 +66,11 @@ struct ref_span {
 	enum ref_process process;
 };
 
+struct ref_drill {
+	uint64_t at;
+	size_t who;
+};
+
 struct ref_case {
 	uint64_t watchdog; /* W */
 	struct ref_probe probes[REF_PROBES];
@@ -78,6 +84,9 @@ struct ref_case {
 	struct ref_span process[REF_SPANS];
 	struct ref_span stalls[REF_SPANS]; /* sdwd does not run */
 	struct ref_span full[REF_SPANS];   /* the manager's socket takes nothing */
+	struct ref_span pauses[REF_SPANS];
+	struct ref_drill drills[REF_DRILLS]; /* in the order of their times */
+	size_t n_drills;
 	uint64_t end_at;
 };
 
@@ -94,6 +103,9 @@ enum ref_kind {
 	REF_PUSH,       /* who, arg: which of its pushes was read */
 	REF_READY,
 	REF_STOP,
+	REF_PAUSE,
+	REF_RESUME,
+	REF_DRILL, /* who */
 	REF_KINDS,
 };
 

@@ -8,7 +8,18 @@
 #define REF_MS UINT64_C(1000)
 #define REF_HISTORY 20000
 
-enum entry_kind { VERDICT, EXPIRED, CLOSED, TRIGGERED, READY, CREDITED, SET_LEASE, EXTENDED };
+enum entry_kind {
+	VERDICT,
+	EXPIRED,
+	CLOSED,
+	TRIGGERED,
+	READY,
+	CREDITED,
+	SET_LEASE,
+	EXTENDED,
+	DRILLED,
+	RESUMED
+};
 
 /* One thing that happened to a probe. */
 struct entry {
@@ -23,6 +34,7 @@ struct opinion {
 	bool has_passed, is_ready, is_down, is_closed, is_warned;
 	bool has_lease;
 	bool was_start_lost; /* went bad before its first pass */
+	bool is_drilled;     /* nothing that it says makes it good */
 	unsigned fails, passes;
 	uint64_t lease;     /* L as it is now */
 	uint64_t until;     /* t + L */

@@ -24,6 +24,8 @@ static const char *event_str(const struct ref_event *e, char *buf, size_t size) 
 		[REF_PROBE_GOOD] = "probe-good", [REF_IS_GOOD] = "is-good",
 		[REF_CREDIT] = "credit",         [REF_PUSH] = "push",
 		[REF_READY] = "ready",           [REF_STOP] = "stop",
+		[REF_PAUSE] = "pause",           [REF_RESUME] = "resume",
+		[REF_DRILL] = "drill",
 	};
 
 	snprintf(buf, size, "%" PRIu64 ".%03u ms %s who=%d arg=%" PRIu64, e->at / REF_MS,
@@ -47,6 +49,10 @@ void ref_print_case(const struct ref_case *c) {
 	print_spans("process", c->process);
 	print_spans("stall", c->stalls);
 	print_spans("full", c->full);
+	print_spans("pause", c->pauses);
+	for (size_t i = 0; i < c->n_drills; i++)
+		fprintf(stderr, "  drill %" PRIu64 " us of %zu\n", c->drills[i].at,
+			c->drills[i].who);
 	for (size_t i = 0; i < c->n_probes; i++) {
 		const struct ref_probe *p = &c->probes[i];
 

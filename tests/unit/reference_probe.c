@@ -100,6 +100,29 @@ void ref_read_history(const struct ref_case *c, const struct ref_probe *p,
 			o.was_triggered = true;
 			lose(&o);
 			break;
+		case DRILLED:
+			o.is_drilled = true;
+			lose(&o);
+			break;
+		case RESUMED:
+			o.fails = o.passes = 0;
+			n_failed = 0;
+			o.is_warned = o.is_closed = o.was_triggered = false;
+			/* Before READY what went bad starts once more. */
+			o.has_passed &= o.is_ready || !o.is_down;
+			o.is_drilled = o.is_down = o.was_start_lost = false;
+			if (o.is_ready) {
+				uint64_t end =
+					ref_most(ref_plus(e->at, o.lease), e->at + c->watchdog);
+
+				if (!o.has_passed && p->has_start_period)
+					end = ref_most(end, p->start_period);
+				if (o.has_lease)
+					end = ref_most(end, o.until);
+				o.has_lease = true;
+				o.until = o.until_w = end;
+			}
+			break;
 		case CREDITED:
 			if (o.has_lease) {
 				o.until = ref_plus(o.until, e->usec);
@@ -117,6 +140,8 @@ void ref_read_history(const struct ref_case *c, const struct ref_probe *p,
 			verdict = REF_PASS;
 			__attribute__((fallthrough));
 		case VERDICT:
+			if (o.is_drilled)
+				break;
 			if (verdict == REF_PASS || verdict == REF_WARN) {
 				o.has_passed = true;
 				o.is_warned = verdict == REF_WARN;

@@ -66,6 +66,11 @@ static void test_nothing_is_pinged_wrongly_through_stalls_and_refusals(void **st
 	check_runs(1000000000, drive_runs(RUNS / 2, 1000), DRIVE_ALL, false);
 }
 
+static void test_all_properties_hold_through_maintenance_and_drills(void **state) {
+	check_runs(2000000000, drive_runs(RUNS / 4, 1000),
+		   DRIVE_STOPPED | DRIVE_ENDS | DRIVE_PAUSES, true);
+}
+
 static void test_all_properties_hold_where_w_is_tiny_or_huge(void **state) {
 	size_t runs = drive_runs(RUNS / 20, 1000);
 
@@ -228,6 +233,27 @@ static void test_each_property_can_fail(void **state) {
 			     (struct ref_event){7 * USEC_PER_SEC, REF_CREDIT, 0, c.watchdog});
 	assert_broken(&c, CREDITS_IN_BUDGET);
 
+	c.pauses[0] = (struct ref_span){USEC_PER_SEC, 7 * USEC_PER_SEC, REF_RUNNING};
+	assert_int_equal(run(&c, true), 0);
+	insert_ping(6999, REF_STOPPED);
+	assert_broken(&c, NOT_TOO_SOON);
+	assert_int_equal(run(&c, true), 0);
+	for (size_t i = run_log.n; i-- > 0;)
+		if (run_log.events[i].kind == REF_PING && run_log.events[i].at < 6 * USEC_PER_SEC) {
+			memmove(&run_log.events[i], &run_log.events[i + 1],
+				(--run_log.n - i) * sizeof(run_log.events[0]));
+			break;
+		}
+	assert_broken(&c, PAUSED_IS_PINGED);
+	memset(c.pauses, 0, sizeof(c.pauses));
+
+	c.drills[0] = (struct ref_drill){USEC_PER_SEC, 0};
+	c.n_drills = 1;
+	assert_int_equal(run(&c, true), 0);
+	insert_event(run_log.n, (struct ref_event){c.end_at, REF_PROBE_GOOD, 0, 1});
+	assert_broken(&c, DRILLED_IS_BAD);
+	c.n_drills = 0;
+
 	drive_run(&d, &c);
 	assert_true(misses_nothing(&d.monitor, monitor_next_at(&d.monitor) - 1));
 	assert_false(misses_nothing(&d.monitor, monitor_next_at(&d.monitor)));
@@ -237,6 +263,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_H3_all_properties_hold_while_sdwd_runs),
 		cmocka_unit_test(test_nothing_is_pinged_wrongly_through_stalls_and_refusals),
+		cmocka_unit_test(test_all_properties_hold_through_maintenance_and_drills),
 		cmocka_unit_test(test_all_properties_hold_where_w_is_tiny_or_huge),
 		cmocka_unit_test(test_a_starved_sdwd_gives_up_on_a_dead_child),
 		cmocka_unit_test(test_one_probe_with_a_short_lease_is_forwarded),
