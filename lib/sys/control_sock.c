@@ -101,24 +101,21 @@ static int make(struct control_sock *c, struct place *p) {
 	return r;
 }
 
-/* True where nobody listens at the socket there any more; it is then in p->st. */
-static bool is_stale(struct place *p) {
+/* True where nobody listens at the socket there any more. */
+static bool is_stale(const struct place *p) {
 	bool is_refused;
+	struct stat st;
 	int fd;
 
-	if (lstat(p->address.sun_path, &p->st) < 0 || !S_ISSOCK(p->st.st_mode))
+	if (lstat(p->address.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	is_refused = connect(fd, (struct sockaddr *)&p->address, sizeof(p->address)) < 0 &&
+	is_refused = connect(fd, (const struct sockaddr *)&p->address, sizeof(p->address)) < 0 &&
 		     errno == ECONNREFUSED;
 	fd_close(fd);
 	return is_refused;
-}
-
-static bool is_same(const struct stat *a, const struct stat *b) {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 /* Where a file system knows no flags of rename(2), as link(2) and unlink(2). */
@@ -134,10 +131,9 @@ static int rename_to_free(const char *old, const char *new) {
 }
 
 /* Gives @from the name @to where that is free, or of a socket that nobody listens at. */
-static int take_name(const struct place *from, struct place *to) {
+static int take_name(const struct place *from, const struct place *to) {
 	const char *old = from->address.sun_path, *new = to->address.sun_path;
 	int r = rename_to_free(old, new);
-	struct stat st;
 
 	if (r != -EEXIST)
 		return r;
@@ -145,7 +141,7 @@ static int take_name(const struct place *from, struct place *to) {
 		return -EEXIST;
 	if (renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_EXCHANGE) < 0)
 		return -errno;
-	if (lstat(old, &st) == 0 && !is_same(&st, &to->st)) {
+	if (!is_stale(from)) {
 		(void)renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_EXCHANGE);
 		return -EEXIST;
 	}
@@ -236,12 +232,13 @@ int control_sock_accept(const struct control_sock *c, struct control_peer *ret) 
 void control_sock_close(struct control_sock *c) {
 	struct stat st;
 
-	/* Zeroed, it was never opened: fd 0 is not ours. */
-	if (c->fd > 0)
-		fd_close(c->fd);
-	c->fd = -1;
+	/* As long as the socket is open its inode is no other file's. */
 	if (c->path && lstat(c->path, &st) == 0 && st.st_dev == c->device && st.st_ino == c->inode)
 		(void)unlink(c->path);
 	free(c->path);
 	c->path = NULL;
+	/* Zeroed, it was never opened: fd 0 is not ours. */
+	if (c->fd > 0)
+		fd_close(c->fd);
+	c->fd = -1;
 }
