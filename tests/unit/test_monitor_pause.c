@@ -174,6 +174,21 @@ static void test_resume_before_ready_makes_nothing_good(void **state) {
 	assert_true(monitor_is_good(&m));
 }
 
+/* Else READY=1 would find it neither good nor to be granted a lease: unhealthy at once. */
+static void test_resume_before_ready_lets_a_lost_probe_start_anew(void **state) {
+	struct monitor m = with_pushes(1, 1, 0);
+
+	monitor_feed(&m, 0, VERDICT_PASS, SEC);
+	monitor_judge(&m, SEC + PUSH_LEASE);
+	assert_int_equal(m.probes[0].health.state, HEALTH_DOWN);
+	monitor_pause(&m);
+	monitor_resume(&m, 40 * SEC);
+	assert_int_equal(m.probes[0].health.state, HEALTH_NEW);
+	monitor_ready(&m, 41 * SEC);
+	assert_false(monitor_judge(&m, 41 * SEC));
+	assert_int_equal(lease_end(&m.probes[0].health.lease), 41 * SEC + W);
+}
+
 static void test_resume_forgets_a_trigger_but_not_one_for_good(void **state) {
 	struct monitor m = running(1, 1, 0);
 
@@ -272,6 +287,7 @@ int main(void) {
 		cmocka_unit_test(test_resume_forgets_streaks_and_windows),
 		cmocka_unit_test(test_resume_takes_no_time_from_a_probe_that_has_more),
 		cmocka_unit_test(test_resume_before_ready_makes_nothing_good),
+		cmocka_unit_test(test_resume_before_ready_lets_a_lost_probe_start_anew),
 		cmocka_unit_test(test_resume_forgets_a_trigger_but_not_one_for_good),
 		cmocka_unit_test(test_a_drilled_probe_is_bad_and_no_evidence_renews_it),
 		cmocka_unit_test(test_a_drilled_probe_is_looked_at_as_ever),
