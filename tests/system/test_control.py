@@ -236,6 +236,15 @@ def test_a_pause_ends_by_itself(beating, manager, child):
     assert after.at - begun >= 1.5
 
 
+def test_a_pause_ends_where_nothing_else_is_to_do(make_instance, manager):
+    one = make_instance(watchdog=1000)
+    manager.wait_ready()
+    begun = time.monotonic()
+    one.ask("Pause", forUsec=1000000)
+    one.run.wait_stderr("resumed: the pause is over")
+    assert time.monotonic() - begun >= 1
+
+
 def test_a_second_pause_takes_the_place_of_the_first(beating, manager):
     one = beating(watchdog=10)
     one.ask("Pause", forUsec=100000000)
@@ -317,6 +326,17 @@ def test_a_drill_withholds_pings_until_resume(beating, manager, child):
     manager.wait_ping(count=2)
     one.wait_status("its recovery", lambda s: s["probes"][0]["cause"] == "ok" and s["state"] == "running")
     assert "the drill was ended by uid 0 (pid " in one.run.stderr()
+
+
+def test_what_a_drill_said_ends_with_it(make_instance, manager):
+    one = make_instance("--exec=true", "--interval=100s", "--on-unhealthy=warn")
+    manager.wait_ready()
+    one.ask("Drill", probe="exec")
+    one.ask("Resume")
+    probe = one.status()["probes"][0]
+    # The next look is far off: until then nothing is known.
+    assert (probe["state"], probe["cause"], probe["text"]) == ("healthy", None, None)
+    assert probe["looks"]["pass"] == len(probe["history"]) > 0
 
 
 def test_a_drill_takes_the_way_of_a_failure(beating):
