@@ -53,7 +53,7 @@ struct control {
  * memory. */
 char *control_reply_status(const struct supervisor *s, bool has_more, size_t *ret_length);
 char *control_reply_info(size_t *ret_length);
-char *control_reply_description(const char *text, size_t *ret_length);
+char *control_reply_description(const char *description, size_t *ret_length);
 char *control_reply_empty(size_t *ret_length);
 /* @name NULL: without parameters. */
 char *control_reply_error(const char *error, const char *name, const char *value,

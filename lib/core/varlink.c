@@ -17,7 +17,8 @@ struct reader {
 };
 
 static void skip_blanks(struct reader *r) {
-	while (r->at < r->end && memchr(" \t\r\n", *r->at, 4))
+	while (r->at < r->end &&
+	       (*r->at == ' ' || *r->at == '\t' || *r->at == '\r' || *r->at == '\n'))
 		r->at++;
 }
 

@@ -35,10 +35,11 @@ static int place_set(struct place *p, const char *folder, const char *format, ..
 	printf_like(3, 4);
 
 static int place_set(struct place *p, const char *folder, const char *format, ...) {
-	struct text t = {.data = p->address.sun_path, .size = sizeof(p->address.sun_path)};
+	struct text t;
 	va_list arguments;
 
 	*p = (struct place){.address.sun_family = AF_UNIX};
+	t = TEXT_OVER(p->address.sun_path);
 	text_addf(&t, "%s/", folder);
 	va_start(arguments, format);
 	text_addv(&t, format, arguments);
@@ -56,7 +57,7 @@ static int name_of(char *name, size_t size, const char *folder, const char *labe
 	if (taken >= most)
 		return -ENAMETOOLONG;
 	most = MIN(most - taken, size - 1);
-	for (; label[length] != '\0' && length < most; length++)
+	for (; length < most && label[length] != '\0'; length++)
 		name[length] = strchr(allowed, label[length]) ? label[length] : '_';
 	name[length] = '\0';
 	if (name[0] == '.')

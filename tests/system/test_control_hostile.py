@@ -10,6 +10,7 @@ import pytest
 
 from control import Client, make_instance  # pylint: disable=unused-import
 from puppet import child, cpu_seconds, memory_of, open_fds, wait_until  # pylint: disable=unused-import
+from test_prober import with_asan
 
 WATCHDOG = 2
 CLIENTS, CLIENTS_OF_UID = 32, 8
@@ -18,7 +19,8 @@ CLIENTS, CLIENTS_OF_UID = 32, 8
 @pytest.fixture
 def target(make_instance, manager, child):
     """An instance whose child beats; at the end it must have missed no ping, and stop when it is told to."""
-    one = make_instance("--heartbeat", "--silence=1500ms", command=child.command, watchdog=WATCHDOG)
+    one = make_instance("--heartbeat", "--silence=1500ms", command=child.command, watchdog=WATCHDOG,
+                        env=with_asan("quarantine_size_mb=0:thread_local_quarantine_size_kb=0"))
     child("repeat(0.05, beat)")
     manager.wait_ready()
     fds = len(open_fds(one.run.pid))
