@@ -63,8 +63,9 @@ struct reload {
 
 /* pause.c: what the control socket was told. */
 struct pause {
-	usec_t for_usec; /* as it was asked */
-	usec_t at;       /* its end; of a pause without one, and without a pause: never */
+	usec_t for_usec;        /* as it was asked */
+	usec_t at;              /* its end; of a pause without one, and without a pause: never */
+	usec_t start_left_usec; /* of --start-timeout, which waits meanwhile */
 };
 
 /* Ways to a datagram's acceptance (notifier tokens). */

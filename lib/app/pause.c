@@ -38,6 +38,10 @@ const char *pause_begin(struct supervisor *s, usec_t for_usec, const char *who) 
 
 	if (reason)
 		return reason;
+	if (!pause_is_on(s)) {
+		s->pause.start_left_usec = usec_sub(s->start_timeout_at, s->now);
+		s->start_timeout_at = USEC_INFINITY;
+	}
 	s->pause.for_usec = for_usec;
 	s->pause.at = usec_add(s->now, for_usec);
 	monitor_pause(&s->monitor);
@@ -62,6 +66,8 @@ const char *pause_end(struct supervisor *s, const char *who) {
 	if (!was_paused && !has_drill(s))
 		return NULL;
 	s->pause.at = USEC_INFINITY;
+	if (was_paused && s->life == LIFE_STARTING)
+		s->start_timeout_at = usec_add(s->now, s->pause.start_left_usec);
 	/* What a drill said was never found out. */
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (s->monitor.probes[i].is_drilled)

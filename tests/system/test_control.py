@@ -306,6 +306,18 @@ def test_paused_before_ready_nothing_is_pinged_and_ready_waits_for_health(make_i
     manager.wait_ping(count=3)
 
 
+@pytest.mark.option("start-timeout")
+def test_the_start_timeout_waits_while_paused(make_instance):
+    one = make_instance("--heartbeat", "--start-timeout=2s")
+    one.ask("Pause")
+    time.sleep(2.5)
+    assert one.status()["state"] == "starting"
+    one.ask("Pause")
+    one.ask("Resume")
+    one.run.wait_stderr("not ready within --start-timeout=2s")
+    assert one.run.wait() == 124
+
+
 # Drills -----------------------------------------------------------------------------------------------------------
 
 

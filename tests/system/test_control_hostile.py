@@ -2,6 +2,7 @@
 """Whoever can open the control socket is not trusted: pings and signals stay on time, memory and fds are bounded."""
 
 import os
+import resource
 import socket
 import threading
 import time
@@ -199,6 +200,28 @@ def test_many_users_take_no_place_of_others_but_of_the_greediest(target):
     assert len(open_fds(target.run.pid)) <= fds + CLIENTS + 1
     for one in [lone, *sum(crowds, [])]:
         one.close()
+
+
+def test_without_fds_nobody_is_let_in_and_nothing_else_happens(target):
+    def limit(n):
+        resource.prlimit(target.run.pid, resource.RLIMIT_NOFILE, (n, hard))
+
+    hard = resource.prlimit(target.run.pid, resource.RLIMIT_NOFILE)[1]
+    limit(3)
+    clients = [target.client() for _ in range(3)]
+    for client in clients:
+        client.send("GetStatus")
+    before = cpu_seconds(target.run.pid)
+    time.sleep(3)
+    assert cpu_seconds(target.run.pid) - before < 1, "it waits for better times"
+    clients[0].socket.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        clients[0].receive()
+    limit(hard)
+    clients[0].socket.settimeout(20)
+    for client in clients:
+        assert client.receive()["parameters"]["status"]["state"] == "running"
+        client.close()
 
 
 def test_a_flood_of_calls_gets_a_small_part_of_the_processor(target):
