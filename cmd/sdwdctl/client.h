@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <json-c/json.h>
+#include <sys/types.h>
+
+#include "base/defs.h"
+#include "base/text.h"
+
+/* How long all instances together have for their answer, where no option says otherwise. */
+#define CLIENT_TIMEOUT "2s"
+
+/* The most sockets that are asked. */
+#define INSTANCES_MAX 16384
+
+#define INSTANCE_LABEL_MAX 256
+#define INSTANCE_ERROR_MAX 256
+
+/* Who listens at one socket, and what it answered. */
+struct instance {
+	char *path;
+	char label[INSTANCE_LABEL_MAX]; /* as one clean line: the reply's, where it is believed,
+					   else the socket's file name */
+	char *unit; /* of the listener's cgroup, the user manager's first; NULL: none, or hidden */
+	pid_t pid;  /* the listener's */
+	uid_t uid;
+	bool is_believed;           /* it is who it says it is; else error tells why not */
+	struct json_object *status; /* Status of sdwd.Supervisor; NULL where it is not believed */
+	char error[INSTANCE_ERROR_MAX]; /* one clean line: not believed, or no answer; "": neither
+					 */
+};
+
+struct instances {
+	struct instance *list; /* by label, then by path */
+	size_t n;
+	bool is_cut; /* there were more sockets than INSTANCES_MAX */
+};
+
+/*
+ * Finds the sockets in /run/sdwd and $XDG_RUNTIME_DIR/sdwd: @all gets of each the
+ * path, label (the file's name) and uid (its owner), in the order in which they are asked.  A
+ * folder that is missing holds none.  Returns 0 or a negative errno (with @all empty).
+ */
+int instances_find(struct instances *all);
+
+/*
+ * Finds the sockets and asks each for its status, all at once, in @timeout_usec together.  Where
+ * nobody listens any more is left out; the socket is left where it is, because an instance that
+ * begins may take its name at any moment.  Returns 0 or a negative errno: nothing could be asked.
+ */
+int instances_ask(struct instances *all, usec_t timeout_usec);
+
+/* Frees what is in it. */
+void instance_done(struct instance *i);
+void instances_done(struct instances *all);
+
+/* One line on stderr for each that is not believed or did not answer, "sdwdctl: VERB: PATH: ...".
+ * Returns how many. */
+size_t instances_complain(const struct instances *all, const char *verb);
+
+/* True where @pattern (fnmatch(3)) is the label, or the label without ".service". */
+bool instance_matches(const struct instance *i, const char *pattern);
+
+/*
+ * The one instance of that label, believed; an exact one before one that matches.  NULL after one
+ * line on stderr where there is none, or more than one.
+ */
+struct instance *instances_pick(const struct instances *all, const char *verb, const char *label);
+
+/*
+ * Takes @reply of the listener at @i (pid and uid known): label, unit, is_believed and status, or
+ * error.  Only pid and uid of @i are read.  Returns 0; -ESRCH: the listener has ended.
+ */
+int instance_take(struct instance *i, struct json_object *reply);
+
+/*
+ * Calls one method ("sdwd.Supervisor.Pause") of @i, which must still be the process that answered
+ * before. @parameters is borrowed, NULL for none.  Returns 0 with the reply's parameters (the
+ * caller's; NULL where it has none); 1 where it answered by an error, with the whole reply in
+ * *@ret ("error", "parameters"); or a negative errno, with one line in @error.
+ */
+int client_call(const struct instance *i, const char *method, struct json_object *parameters,
+		usec_t timeout_usec, struct json_object **ret, struct text *error);
