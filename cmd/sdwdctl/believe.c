@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/usec.h"
 #include "client.h"
 #include "fields.h"
 
@@ -30,6 +31,18 @@ static int unit_of(pid_t pid, char **ret) {
 	if (r >= 0 || r == -ENODATA || r == -ENXIO || r == -ENOMEDIUM)
 		return 0;
 	return kill(pid, 0) < 0 && errno == ESRCH ? -ESRCH : -EACCES;
+}
+
+/* Once for each connection: a unit's processes do not leave it. */
+static int find_unit(struct instance *i) {
+	int r;
+
+	if (i->is_unit_known)
+		return 0;
+	free(i->unit);
+	r = unit_of(i->pid, &i->unit);
+	i->is_unit_known = r == 0;
+	return r;
 }
 
 static int refuse(struct instance *i, const char *format, ...) printf_like(2, 3);
@@ -59,7 +72,7 @@ static bool is_service_name(const char *label) {
 static int compare(struct instance *i, struct json_object *status, const char *label) {
 	char claimed[INSTANCE_LABEL_MAX];
 	int64_t pid = field_int(status, "pid", 0);
-	int r = unit_of(i->pid, &i->unit);
+	int r = find_unit(i);
 
 	field_clean(status, "unit", claimed, sizeof(claimed));
 	if (r == -ESRCH)
@@ -87,8 +100,6 @@ int instance_take(struct instance *i, struct json_object *reply) {
 	char text[INSTANCE_LABEL_MAX];
 	int r;
 
-	free(i->unit);
-	i->unit = NULL;
 	i->is_believed = false;
 	i->error[0] = '\0';
 	json_object_put(i->status);
@@ -101,5 +112,6 @@ int instance_take(struct instance *i, struct json_object *reply) {
 	r = compare(i, status, text);
 	if (i->is_believed)
 		i->status = json_object_get(status);
+	i->taken_at = usec_now();
 	return r;
 }

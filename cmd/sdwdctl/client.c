@@ -47,8 +47,7 @@ static int by_label(const void *one, const void *other) {
 	return order != 0 ? order : strcmp(a->path, b->path);
 }
 
-/* How many connections there may be at once. */
-static size_t room(size_t wanted) {
+size_t client_room(size_t wanted) {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -204,7 +203,7 @@ int instances_ask(struct instances *all, usec_t timeout_usec) {
 
 	if (r < 0 || all->n == 0)
 		return r;
-	round.max_slots = room(all->n);
+	round.max_slots = client_room(all->n);
 	round.slots = calloc(round.max_slots, sizeof(*round.slots));
 	round.fds = calloc(round.max_slots, sizeof(*round.fds));
 	if (round.slots && round.fds) {

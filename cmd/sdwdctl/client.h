@@ -22,9 +22,11 @@ struct instance {
 	char label[INSTANCE_LABEL_MAX]; /* as one clean line: the reply's, where it is believed,
 					   else the socket's file name */
 	char *unit; /* of the listener's cgroup, the user manager's first; NULL: none, or hidden */
-	pid_t pid;  /* the listener's */
+	bool is_unit_known; /* unit was read, of pid */
+	pid_t pid;          /* the listener's */
 	uid_t uid;
 	bool is_believed;           /* it is who it says it is; else error tells why not */
+	usec_t taken_at;            /* when status came */
 	struct json_object *status; /* Status of sdwd.Supervisor; NULL where it is not believed */
 	char error[INSTANCE_ERROR_MAX]; /* one clean line: not believed, or no answer; "": neither
 					 */
@@ -50,15 +52,24 @@ int instances_find(struct instances *all);
  */
 int instances_ask(struct instances *all, usec_t timeout_usec);
 
+/* Raises the limit of open files so that @wanted connections fit. Returns how many of them do. */
+size_t client_room(size_t wanted);
+
 /* Frees what is in it. */
 void instance_done(struct instance *i);
 void instances_done(struct instances *all);
 
-/* One line on stderr for each that is not believed or did not answer, "sdwdctl: VERB: PATH: ...".
- * Returns how many. */
-size_t instances_complain(const struct instances *all, const char *verb);
+/*
+ * One line on stderr for each that is not believed or did not answer, "sdwdctl: VERB: PATH: ...";
+ * only for those whose element in @is_asked is set, where that is not NULL.  Returns how many.
+ */
+size_t instances_complain(const struct instances *all, const char *verb, const bool *is_asked);
 
-/* True where @pattern (fnmatch(3)) is the label, or the label without ".service". */
+/*
+ * True where @pattern (fnmatch(3)) is the label, or the label without ".service"; where it is not
+ * believed, the socket's name or that without the pid.  A @pattern with a slash in front is the
+ * socket's path.
+ */
 bool instance_matches(const struct instance *i, const char *pattern);
 
 /*
@@ -69,7 +80,8 @@ struct instance *instances_pick(const struct instances *all, const char *verb, c
 
 /*
  * Takes @reply of the listener at @i (pid and uid known): label, unit, is_believed and status, or
- * error.  Only pid and uid of @i are read.  Returns 0; -ESRCH: the listener has ended.
+ * error.  Of @i pid and uid are read, and unit where it is known.  Returns 0; -ESRCH: the listener
+ * has ended.
  */
 int instance_take(struct instance *i, struct json_object *reply);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sockets there are, and the instances among them that somebody means. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -110,16 +111,33 @@ bool instance_matches(const struct instance *i, const char *pattern) {
 	char bare[INSTANCE_LABEL_MAX];
 	size_t length = strlen(i->label);
 
+	if (pattern[0] == '/')
+		return strcmp(pattern, i->path) == 0;
 	if (fnmatch(pattern, i->label, 0) == 0)
 		return true;
-	if (length <= 8 || strcmp(i->label + length - 8, ".service") != 0)
+	snprintf(bare, sizeof(bare), "%s", i->label);
+	/* "web.service.1234", where another one has the name. */
+	if (!i->is_believed) {
+		size_t digits = length;
+
+		while (digits > 1 && isdigit((unsigned char)bare[digits - 1]))
+			digits--;
+		if (digits < length && bare[digits - 1] == '.') {
+			length = digits - 1;
+			bare[length] = '\0';
+			if (fnmatch(pattern, bare, 0) == 0)
+				return true;
+		}
+	}
+	if (length <= 8 || strcmp(bare + length - 8, ".service") != 0)
 		return false;
-	snprintf(bare, sizeof(bare), "%.*s", (int)length - 8, i->label);
+	bare[length - 8] = '\0';
 	return fnmatch(pattern, bare, 0) == 0;
 }
 
 struct instance *instances_pick(const struct instances *all, const char *verb, const char *label) {
-	char quoted[OPT_QUOTED_MAX];
+	char quoted[OPT_QUOTED_MAX], path[INSTANCE_LABEL_MAX], paths[512];
+	struct text t = TEXT_OVER(paths);
 	struct instance *found = NULL;
 	size_t n = 0;
 
@@ -132,6 +150,8 @@ struct instance *instances_pick(const struct instances *all, const char *verb, c
 							  : strcmp(i->label, label) == 0)) {
 				found = i;
 				n++;
+				text_clean(path, sizeof(path), i->path, strlen(i->path));
+				text_addf(&t, "%s%s", n > 1 ? ", " : "", path);
 			}
 		}
 	if (n == 1)
@@ -140,19 +160,19 @@ struct instance *instances_pick(const struct instances *all, const char *verb, c
 	if (n == 0)
 		fprintf(stderr, "sdwdctl: %s: no instance %s; see sdwdctl status\n", verb, quoted);
 	else
-		fprintf(stderr, "sdwdctl: %s: %s means %zu instances; name one by its label\n",
-			verb, quoted, n);
+		fprintf(stderr, "sdwdctl: %s: %s is ambiguous: %s; name one by its label or path\n",
+			verb, quoted, paths);
 	return NULL;
 }
 
-size_t instances_complain(const struct instances *all, const char *verb) {
+size_t instances_complain(const struct instances *all, const char *verb, const bool *is_asked) {
 	size_t n = 0;
 
 	for (size_t at = 0; at < all->n; at++) {
 		const struct instance *i = all->list + at;
 		char path[INSTANCE_LABEL_MAX];
 
-		if (i->is_believed)
+		if (i->is_believed || (is_asked && !is_asked[at]))
 			continue;
 		if (n++ >= COMPLAINTS_MAX)
 			continue;

@@ -32,6 +32,12 @@ extern const struct verb verb_probe; /* probe.c */
 /* All verbs, NULL at the end, in the order of the man page (main.c). */
 extern const struct verb *const verbs[];
 
+extern const struct verb verb_status; /* status.c */
+extern const struct verb verb_watch;  /* watch.c */
+extern const struct verb verb_pause;  /* pause.c */
+extern const struct verb verb_resume;
+extern const struct verb verb_drill; /* drill.c */
+
 /*
  * Reads @v's options from @argv into @settings (zeroed: defaults are set first): "--x=VALUE", "--x
  * VALUE", wherever they stand, up to "--". What is no option is moved to the front of @argv behind
