@@ -25,7 +25,7 @@ static const struct opt pause_options[] = {
 	 .parse = opt_parse_duration,
 	 .offset = offsetof(struct settings, for_usec),
 	 .minimum = USEC_PER_MSEC,
-	 .maximum = 366 * 24 * 60 * USEC_PER_MINUTE},
+	 .maximum = 52 * 7 * 24 * 60 * USEC_PER_MINUTE},
 	TIMEOUT,
 	{0},
 };

@@ -2,6 +2,7 @@
 #include "screen.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 /* xterm's, and of all that came after it: alternate screen, cursor away; and back. */
 #define ENTER "\033[?1049h\033[?25l\033[2J"
 #define LEAVE "\033[?25h\033[?1049l"
+
+/* How long the terminal may take to make room for it. */
+#define LEAVE_MSEC 1000
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 
@@ -54,7 +58,9 @@ int screen_enter(struct screen *s) {
 	s->has_keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &s->before) == 0;
 	if (s->has_keys) {
 		raw = s->before;
+		/* Not stopped by Ctrl-S either. */
 		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+		raw.c_iflag &= ~(tcflag_t)IXON;
 		raw.c_cc[VMIN] = 0;
 		raw.c_cc[VTIME] = 0;
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
@@ -65,11 +71,13 @@ int screen_enter(struct screen *s) {
 }
 
 void screen_leave(struct screen *s) {
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
 	if (!s->is_entered)
 		return;
-	/* Whoever stopped it (Ctrl-S) wants it back all the same. */
-	tcflow(STDOUT_FILENO, TCOON);
-	fd_write_all(STDOUT_FILENO, LEAVE, strlen(LEAVE));
+	/* A terminal that takes nothing any more does not get it: the end comes all the same. */
+	if (poll(&out, 1, LEAVE_MSEC) > 0)
+		fd_write_all(STDOUT_FILENO, LEAVE, strlen(LEAVE));
 	if (s->has_keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &s->before);
 	s->is_entered = false;
@@ -82,7 +90,7 @@ void screen_forget(struct screen *s) {
 	s->n_shown = 0;
 }
 
-/* Writes with the signals let in: a terminal that was stopped (Ctrl-S) must not hold them up. */
+/* Writes with the signals let in: a terminal that takes nothing must not hold them up. */
 static int put(const struct screen *s, const char *text, size_t length) {
 	while (length > 0) {
 		sigset_t blocked;

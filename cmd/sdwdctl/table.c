@@ -266,16 +266,19 @@ static void put_head(const struct paper *p, const unsigned *widths) {
 
 size_t table_show(const struct paper *p, const struct instance *const *list, size_t n) {
 	unsigned widths[COLUMN_MAX];
-	size_t n_rows = 0, n_lines = 1, shown = 0, fitting = 0;
+	size_t n_rows = 0, n_lines = 1, shown = 0;
+	bool is_over = false;
 	usec_t now = usec_now();
 	struct row *rows;
 
-	while (shown < n && fitting == shown) {
-		n_rows += count_rows(list[shown]);
-		n_lines += count_rows(list[shown]) + has_note(list[shown]);
-		shown++;
-		if (!p->is_cut || p->lines == 0 || n_lines <= p->lines)
-			fitting = shown;
+	for (; shown < n; shown++) {
+		size_t more = count_rows(list[shown]);
+
+		n_lines += more + has_note(list[shown]);
+		is_over = p->is_cut && p->lines > 0 && n_lines > p->lines;
+		if (is_over && shown > 0)
+			break;
+		n_rows += more;
 	}
 	rows = calloc(n_rows + 1, sizeof(*rows));
 	if (!rows)
@@ -293,5 +296,5 @@ size_t table_show(const struct paper *p, const struct instance *const *list, siz
 	for (size_t row = 0; row < n_rows; row++)
 		put_row(p, rows + row, widths);
 	free(rows);
-	return fitting;
+	return shown;
 }

@@ -24,7 +24,7 @@ bool instance_is_well(const struct instance *i);
 void table_sort(const struct instance **list, size_t n);
 
 /*
- * Writes the table of @list, in its order.  Where @p->is_cut, the last instance may take more lines
- * than @p->lines has, and none is written behind it.  Returns how many fit in whole.
+ * Writes the table of @list, in its order.  Where @p->is_cut, no more of them than fit into
+ * @p->lines, but the first in whole.  Returns how many it wrote.
  */
 size_t table_show(const struct paper *p, const struct instance *const *list, size_t n);

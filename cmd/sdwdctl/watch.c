@@ -62,15 +62,15 @@ static void put_title(const struct paper *p, const struct instance *const *list,
 
 static void write_frame(struct paper *p, const struct instance **list, size_t n, size_t n_bad) {
 	unsigned lines = p->lines;
-	size_t fitting;
+	size_t shown;
 
 	put_title(p, list, n, n_bad);
 	table_sort(list, n);
 	p->lines = lines > LINES_AROUND ? lines - LINES_AROUND : 1;
-	fitting = table_show(p, list, n);
+	shown = table_show(p, list, n);
 	p->lines = lines;
-	if (fitting < n)
-		fprintf(p->out, "... %zu more\n", n - fitting);
+	if (shown < n)
+		fprintf(p->out, "... %zu more\n", n - shown);
 }
 
 static int draw(struct watch *w) {

@@ -9,9 +9,8 @@ import struct
 import subprocess
 import termios
 import threading
-import time
 
-import instances
+from puppet import wait_until
 
 # Parameters, final letter; or one other character after ESC.
 SEQUENCE = re.compile(rb"\x1b\[([?0-9;]*)([@-~])|\x1b([^\[])")
@@ -29,10 +28,12 @@ class Terminal:
         self._screens = {False: [""], True: [""]}
         self._at = [0, 0]
         self._lock = threading.Lock()
+        self._may_read = threading.Event()
+        self._may_read.set()
         self._master, slave = pty.openpty()
         self._slave = slave
         self.before = termios.tcgetattr(slave)
-        self.resize(columns, lines, tell=False)
+        self.resize(columns, lines)
 
         def prepare():
             os.setsid()
@@ -41,7 +42,7 @@ class Terminal:
                 preexec()
 
         # pylint: disable=subprocess-popen-preexec-fn,consider-using-with
-        self.process = subprocess.Popen(command, env=env | {"TERM": "xterm"}, stdin=slave, stdout=slave, stderr=slave,
+        self.process = subprocess.Popen(command, env={"TERM": "xterm"} | env, stdin=slave, stdout=slave, stderr=slave,
                                         preexec_fn=prepare)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -50,13 +51,17 @@ class Terminal:
         """How the terminal is set."""
         return termios.tcgetattr(self._slave)
 
-    def resize(self, columns, lines, tell=True):
+    def resize(self, columns, lines):
+        """The kernel tells the program by SIGWINCH."""
         self.columns, self.lines = columns, lines
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        del tell
 
     def type(self, keys):
         os.write(self._master, keys.encode())
+
+    def stop_reading(self):
+        """From now on nobody takes what is written."""
+        self._may_read.clear()
 
     def text(self, is_alternate=None):
         """What stands on the screen, or on the one named."""
@@ -67,20 +72,15 @@ class Terminal:
     def wait(self, text, timeout=20):
         """Waits until @text (or what a function of the screen's text calls true) stands there; returns the screen."""
         is_there = text if callable(text) else lambda screen: text in screen
-        instances.wait_until(lambda: is_there(self.text()), f"{text!r} on the screen:\n{self.text()}\n", timeout)
+        wait_until(lambda: is_there(self.text()), f"{text!r} on the screen:\n{self.text()}\n", timeout)
         return self.text()
 
     def wait_end(self, timeout=20):
         """The exit status, after everything it wrote is on the screen."""
         status = self.process.wait(timeout)
-        # What it wrote is in the pty before it ends.
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            waiting = struct.unpack("i", fcntl.ioctl(self._master, termios.FIONREAD, b"\0" * 4))[0]
-            if waiting == 0:
-                break
-            time.sleep(0.01)
-        time.sleep(0.05)
+        mark = f"end-{self.process.pid}".encode()
+        os.write(self._slave, mark)
+        wait_until(lambda: mark in self.raw, "end of the output", timeout)
         return status
 
     def close(self):
@@ -88,12 +88,14 @@ class Terminal:
             self.process.kill()
             self.process.wait()
         os.close(self._slave)
+        self._may_read.set()
         self._thread.join(20)
         os.close(self._master)
 
     def _read(self):
         left = b""
         while True:
+            self._may_read.wait()
             try:
                 data = os.read(self._master, 65536)
             except OSError:
