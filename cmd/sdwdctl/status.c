@@ -123,7 +123,7 @@ static int ask(const struct settings *s, char *const *words, size_t n_words) {
 	int r = instances_ask(&all, s->timeout_usec);
 
 	if (r == 0) {
-		list = calloc(all.n + 1, sizeof(*list));
+		list = calloc(all.n + 1, sizeof(const struct instance *));
 		is_asked = calloc(all.n + 1, sizeof(*is_asked));
 		r = list && is_asked ? show(&all, s, words, n_words, is_asked, list) : -ENOMEM;
 	}

@@ -203,7 +203,7 @@ void streams_scan(struct streams *all) {
 }
 
 ptrdiff_t streams_list(const struct streams *all, const struct instance ***ret, size_t *ret_n_bad) {
-	const struct instance **list = calloc(all->n + 1, sizeof(*list));
+	const struct instance **list = calloc(all->n + 1, sizeof(const struct instance *));
 	ptrdiff_t n = 0;
 
 	if (!list)

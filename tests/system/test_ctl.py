@@ -359,9 +359,18 @@ def test_two_of_one_label(ctl):
     assert ctl("pause", other.path).returncode == 0
     assert [method for method, _ in one.calls + other.calls].count("Pause") == 1
     assert other.calls[-1][0] == "Pause"
-    # A pattern that means several is no better; an exact label is its own, whatever it would match as a pattern.
+    # A pattern that means several is no better.
     assert ctl("pause", "web-*").returncode == 0
     assert "ambiguous" in ctl("pause", "we*").stderr
+
+
+def test_an_exact_label_is_before_one_that_matches(ctl):
+    long, short = ctl.farm.add("web.service"), ctl.farm.add("web")
+    assert ctl("pause", "web").returncode == 0
+    assert (len(long.calls), len(short.calls)) == (1, 2)
+    short.end()
+    assert ctl("pause", "web").returncode == 0
+    assert len(long.calls) == 3
 
 
 def test_what_is_not_believed_is_told_nothing(ctl):
