@@ -17,8 +17,6 @@
 
 /* What is not for connections: standard ones, folders, /proc. */
 #define FDS_KEPT 16
-/* Of all replies together, as text: what is above it is not read. */
-#define REPLIES_MAX ((size_t)128 * 1024 * 1024)
 /* Until a connection that found the queue full is tried again. */
 #define RETRY_USEC (10 * USEC_PER_MSEC)
 
@@ -27,6 +25,7 @@ struct slot {
 	struct instance *instance;
 	struct wire wire; /* fd -1: to be connected at retry_at */
 	usec_t retry_at, until;
+	bool is_over; /* it was given up */
 };
 
 struct round {
@@ -34,8 +33,8 @@ struct round {
 	struct slot *slots;
 	struct pollfd *fds;
 	size_t n_slots, max_slots;
-	size_t next; /* of all->list: the first that has not been asked */
-	size_t n_bytes;
+	size_t next;       /* of all->list: the first that has not been asked */
+	size_t n_bytes;    /* of all replies, also of those that are not whole */
 	usec_t share_usec; /* how long a slot may be held while others wait for it */
 	usec_t deadline_at;
 };
@@ -105,27 +104,47 @@ static bool slot_open(struct slot *s, usec_t now) {
 	return true;
 }
 
-/* Reads. False where the slot is over. */
-static bool slot_read(struct round *all, struct slot *s) {
-	struct json_object *reply;
-	const char *message;
-	size_t length;
-	int r = wire_read(&s->wire, &message, &length);
+/* Gives up the one that has sent most so far, which is hardly an honest one. */
+static void drop_longest(struct round *all) {
+	struct slot *longest = all->slots;
 
-	if (r == 0)
-		return true;
-	if (r > 0 && all->n_bytes + length > REPLIES_MAX)
-		r = -EMSGSIZE;
-	if (r < 0) {
-		fail(s->instance, r);
-		return false;
-	}
-	all->n_bytes += length;
-	reply = wire_parse(message, length);
+	for (size_t at = 1; at < all->n_slots; at++)
+		if (all->slots[at].wire.length > longest->wire.length)
+			longest = all->slots + at;
+	all->n_bytes -= longest->wire.length;
+	fail(longest->instance, -EMSGSIZE);
+	wire_close(&longest->wire);
+	longest->is_over = true;
+}
+
+static void take(struct round *all, struct slot *s, const char *message, size_t length) {
+	struct json_object *reply = wire_parse(message, length);
+
 	if (instance_take(s->instance, reply) == -ESRCH)
 		forget(s->instance);
 	json_object_put(reply);
-	return false;
+	if (!s->instance->status)
+		all->n_bytes -= s->wire.length;
+}
+
+/* Reads. False where the slot is over. */
+static bool slot_read(struct round *all, struct slot *s) {
+	size_t before = s->wire.length, length;
+	const char *message;
+	int r = wire_read(&s->wire, &message, &length);
+
+	all->n_bytes += s->wire.length - before;
+	while (all->n_bytes > CLIENT_BYTES_MAX && !s->is_over)
+		drop_longest(all);
+	if (s->is_over)
+		return false;
+	if (r > 0)
+		take(all, s, message, length);
+	if (r < 0) {
+		all->n_bytes -= s->wire.length;
+		fail(s->instance, r);
+	}
+	return r == 0;
 }
 
 static void fill(struct round *all, usec_t now) {
@@ -152,7 +171,7 @@ static void wait_for_slots(struct round *all, usec_t now) {
 		if (is_queued)
 			until = MIN(until, s->until);
 		if (s->wire.fd < 0)
-			until = MIN(until, s->retry_at);
+			until = MIN(until, s->is_over ? now : s->retry_at);
 	}
 	/* Rounded up: never a turn without its reason. */
 	if (poll(all->fds, all->n_slots,
@@ -167,11 +186,11 @@ static void turn(struct round *all) {
 	/* From the end: the one that takes the place of an ended one has had its turn. */
 	for (size_t at = all->n_slots; at-- > 0;) {
 		struct slot *s = all->slots + at;
-		bool is_alive = true;
+		bool is_alive = !s->is_over;
 
 		if (s->wire.fd >= 0 && all->fds[at].revents != 0)
 			is_alive = slot_read(all, s);
-		else if (s->wire.fd < 0 && s->retry_at <= now)
+		else if (is_alive && s->wire.fd < 0 && s->retry_at <= now)
 			is_alive = slot_open(s, now);
 		if (is_alive &&
 		    (now >= all->deadline_at || (now >= s->until && all->next < all->all->n))) {

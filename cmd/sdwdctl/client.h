@@ -10,8 +10,11 @@
 /* How long all instances together have for their answer, where no option says otherwise. */
 #define CLIENT_TIMEOUT "2s"
 
-/* The most sockets that are asked. */
+/* The most sockets of other users that are asked; root's and our own are all. */
 #define INSTANCES_MAX 16384
+
+/* All answers together, as text, also those that are not whole. */
+#define CLIENT_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
 #define INSTANCE_LABEL_MAX 256
 #define INSTANCE_ERROR_MAX 256
@@ -35,7 +38,7 @@ struct instance {
 struct instances {
 	struct instance *list; /* by label, then by path */
 	size_t n;
-	bool is_cut; /* there were more sockets than INSTANCES_MAX */
+	bool is_cut; /* there were more sockets of others than INSTANCES_MAX */
 };
 
 /*

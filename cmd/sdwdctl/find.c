@@ -52,9 +52,15 @@ static int add(struct instances *all, const char *folder, const char *name, uid_
 	return 0;
 }
 
+/* Those of root and our own: a crowd of somebody else's sockets must not be in their way. */
+static bool is_first(uid_t owner) {
+	return owner == 0 || owner == geteuid();
+}
+
 static int find_in(struct instances *all, const char *folder) {
 	DIR *stream = opendir(folder);
 	struct dirent *entry;
+	size_t n_others = 0;
 	int r = 0;
 
 	if (!stream)
@@ -67,9 +73,9 @@ static int find_in(struct instances *all, const char *folder) {
 		    fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISSOCK(st.st_mode))
 			continue;
-		if (all->n == INSTANCES_MAX) {
+		if (!is_first(st.st_uid) && ++n_others > INSTANCES_MAX) {
 			all->is_cut = true;
-			break;
+			continue;
 		}
 		r = add(all, folder, entry->d_name, st.st_uid);
 	}
@@ -77,13 +83,12 @@ static int find_in(struct instances *all, const char *folder) {
 	return r;
 }
 
-/* Those of root and our own first: a crowd of somebody else's sockets must not be in their way. */
 static int by_owner(const void *one, const void *other) {
 	const struct instance *a = one, *b = other;
-	bool is_first_a = a->uid == 0 || a->uid == geteuid();
-	bool is_first_b = b->uid == 0 || b->uid == geteuid();
 
-	return is_first_a != is_first_b ? (is_first_a ? -1 : 1) : strcmp(a->path, b->path);
+	if (is_first(a->uid) != is_first(b->uid))
+		return is_first(a->uid) ? -1 : 1;
+	return strcmp(a->path, b->path);
 }
 
 int instances_find(struct instances *all) {
@@ -183,7 +188,9 @@ size_t instances_complain(const struct instances *all, const char *verb, const b
 		fprintf(stderr, "sdwdctl: %s: ... and %zu more sockets like these\n", verb,
 			n - COMPLAINTS_MAX);
 	if (all->is_cut)
-		fprintf(stderr, "sdwdctl: %s: more than %d sockets: the rest is not looked at\n",
+		fprintf(stderr,
+			"sdwdctl: %s: more than %d sockets of other users: the rest is not looked "
+			"at\n",
 			verb, INSTANCES_MAX);
 	return n;
 }

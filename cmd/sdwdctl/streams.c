@@ -14,6 +14,8 @@
 
 /* Until one is asked again that was not believed, or broke the rules. */
 #define AGAIN_USEC (10 * USEC_PER_SEC)
+/* Until one that says nothing counts as one that does not answer. */
+#define PATIENCE_USEC (2 * USEC_PER_SEC)
 /* More messages of one instance in one turn are a flood: it may tell one a second. */
 #define MESSAGES_PER_TURN 256
 
@@ -30,6 +32,9 @@ struct stream {
 	struct wire wire;
 	enum stream_state state;
 	usec_t again_at;
+	usec_t patient_until; /* without an answer until then it is one that does not answer */
+	size_t n_text;        /* of its last message */
+	size_t n_bytes;       /* the same, and what is not whole yet */
 };
 
 int streams_open(struct streams *all, char *const *words, size_t n_words) {
@@ -61,6 +66,10 @@ void streams_close(struct streams *all) {
 static void stop(struct streams *all, struct stream *s, enum stream_state state) {
 	all->is_changed = all->is_changed || s->state == STREAM_ANSWERED || state == STREAM_BAD;
 	wire_close(&s->wire);
+	all->n_bytes -= s->n_bytes;
+	s->n_bytes = s->n_text = 0;
+	json_object_put(s->instance.status);
+	s->instance.status = NULL;
 	s->state = state;
 	if (state == STREAM_BAD)
 		s->again_at = usec_add(usec_now(), AGAIN_USEC);
@@ -74,6 +83,7 @@ static void begin(struct streams *all, struct stream *s) {
 	s->instance.pid = s->wire.pid;
 	s->instance.uid = s->wire.uid;
 	s->instance.is_unit_known = false;
+	s->patient_until = usec_add(usec_now(), PATIENCE_USEC);
 	event.events = EPOLLIN | EPOLLOUT;
 	if (epoll_ctl(all->epoll, EPOLL_CTL_ADD, s->wire.fd, &event) < 0)
 		wire_close(&s->wire);
@@ -94,6 +104,7 @@ static bool take(struct streams *all, struct stream *s, const char *message, siz
 	int r = instance_take(&s->instance, reply);
 
 	json_object_put(reply);
+	s->n_text = length;
 	if (r < 0)
 		stop(all, s, STREAM_CLOSED);
 	else if (!s->instance.is_believed)
@@ -106,6 +117,22 @@ static bool take(struct streams *all, struct stream *s, const char *message, siz
 	return s->state == STREAM_ANSWERED;
 }
 
+/* Above CLIENT_BYTES_MAX the one that holds most is given up, which is hardly an honest one. */
+static void weigh(struct streams *all, struct stream *s) {
+	size_t n_bytes = s->n_text + s->wire.length;
+
+	all->n_bytes += n_bytes - s->n_bytes;
+	s->n_bytes = n_bytes;
+	while (all->n_bytes > CLIENT_BYTES_MAX) {
+		struct stream *largest = s;
+
+		for (size_t at = 0; at < all->n; at++)
+			if (all->list[at]->n_bytes > largest->n_bytes)
+				largest = all->list[at];
+		stop(all, largest, STREAM_BAD);
+	}
+}
+
 /* What came of one instance. */
 static void read_one(struct streams *all, struct stream *s) {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
@@ -113,6 +140,9 @@ static void read_one(struct streams *all, struct stream *s) {
 	size_t length;
 	int r = 1;
 
+	/* Given up in this turn. */
+	if (s->wire.fd < 0)
+		return;
 	for (int n = 0; n < MESSAGES_PER_TURN && r > 0; n++) {
 		r = wire_read(&s->wire, &message, &length);
 		if (r > 0 && !take(all, s, message, length))
@@ -120,7 +150,9 @@ static void read_one(struct streams *all, struct stream *s) {
 	}
 	if (r != 0)
 		stop(all, s, r == -EPIPE ? STREAM_CLOSED : STREAM_BAD);
-	else if (!(wire_events(&s->wire) & EPOLLOUT))
+	else
+		weigh(all, s);
+	if (s->wire.fd >= 0 && !(wire_events(&s->wire) & EPOLLOUT))
 		epoll_ctl(all->epoll, EPOLL_CTL_MOD, s->wire.fd, &event);
 }
 
@@ -202,20 +234,26 @@ void streams_scan(struct streams *all) {
 	}
 }
 
+static bool is_bad(const struct stream *s, usec_t now) {
+	return s->state == STREAM_BAD || (s->state == STREAM_OPEN && now >= s->patient_until);
+}
+
 ptrdiff_t streams_list(const struct streams *all, const struct instance ***ret, size_t *ret_n_bad) {
 	const struct instance **list = calloc(all->n + 1, sizeof(const struct instance *));
+	usec_t now = usec_now();
 	ptrdiff_t n = 0;
 
 	if (!list)
 		return -ENOMEM;
 	*ret_n_bad = 0;
-	for (size_t at = 0; at < all->n; at++)
-		if (all->list[at]->state == STREAM_ANSWERED)
-			list[n++] = &all->list[at]->instance;
-		else if ((all->list[at]->state == STREAM_BAD ||
-			  all->list[at]->state == STREAM_OPEN) &&
-			 is_wanted(all, &all->list[at]->instance))
+	for (size_t at = 0; at < all->n; at++) {
+		const struct stream *s = all->list[at];
+
+		if (s->state == STREAM_ANSWERED)
+			list[n++] = &s->instance;
+		else if (is_bad(s, now) && is_wanted(all, &s->instance))
 			++*ret_n_bad;
+	}
 	*ret = list;
 	return n;
 }

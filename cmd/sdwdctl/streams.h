@@ -12,6 +12,7 @@ struct streams {
 	size_t n_words;
 	struct stream **list;
 	size_t n;
+	size_t n_bytes;  /* that they hold */
 	bool is_changed; /* since the reader set it to false */
 };
 

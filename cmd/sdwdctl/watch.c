@@ -17,6 +17,8 @@
 #define TICK_USEC USEC_PER_SEC
 /* At most four times a second. */
 #define FRAME_USEC (250 * USEC_PER_MSEC)
+/* Until the first one: most have answered then. */
+#define FIRST_USEC (100 * USEC_PER_MSEC)
 /* Of the title, and of the line that says what has no room. */
 #define LINES_AROUND 2
 
@@ -173,6 +175,7 @@ static int show(char *const *words, size_t n_words) {
 
 	if (r == 0)
 		r = screen_enter(&w.screen);
+	w.frame_at = usec_add(usec_now(), FIRST_USEC);
 	if (r == 0 && w.screen.has_keys)
 		r = streams_feed_also(&w.streams, STDIN_FILENO);
 	while (r == 0 && !w.is_over)

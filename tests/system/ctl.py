@@ -42,6 +42,10 @@ class Ctl:
         self._stack = stack
         self.farm = self.make_farm(self.user_folder / "sdwd")
 
+    def is_sanitized(self):
+        """Sanitizers take address space as they like."""
+        return b"__asan_init" in Path(self.binary).read_bytes()
+
     def make_farm(self, folder):
         return self._stack.enter_context(contextlib.closing(instances.Farm(folder)))
 

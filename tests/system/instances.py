@@ -83,6 +83,12 @@ class Instance:
                 peer.say({"parameters": {"status": self.status}, "continues": True})
             self.farm.wake()
 
+    def drop(self):
+        """Closes all connections, as sdwd does with the oldest where there are too many."""
+        with self.farm.lock:
+            self.farm.drop_all(self)
+            self.farm.wake()
+
     def end(self):
         """Ends the instance as sdwd does: its socket is gone."""
         with self.farm.lock:
@@ -134,13 +140,16 @@ class Farm:
     def wake(self):
         os.write(self._wake_in, b"!")
 
-    def end(self, one):
+    def drop_all(self, one):
         for key in list(self._selector.get_map().values()):
-            if key.data is one or (isinstance(key.data, Peer) and key.data.instance is one):
-                self._selector.unregister(key.fileobj)
-                key.fileobj.close()
+            if isinstance(key.data, Peer) and key.data.instance is one:
+                self._drop(key.data)
+
+    def end(self, one):
+        self.drop_all(one)
+        if any(key.data is one for key in self._selector.get_map().values()):
+            self._selector.unregister(one.listener)
         one.listener.close()
-        one.watchers.clear()
         for filler in one.fillers:
             filler.close()
         one.path.unlink(missing_ok=True)

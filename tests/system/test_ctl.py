@@ -125,7 +125,7 @@ def test_both_folders(ctl):
     ctl.farm.add("own")
     assert labels(ctl("status")) == ["own", "system"]
     assert labels(ctl("status", env={"XDG_RUNTIME_DIR": None})) == ["system"]
-    assert labels(ctl("status", env={"XDG_RUNTIME_DIR": "relative"})) == ["system"]
+    assert labels(ctl("status", env={"XDG_RUNTIME_DIR": os.path.relpath(ctl.user_folder)})) == ["system"]
     assert labels(ctl("status", env={"XDG_RUNTIME_DIR": "/run"})) == ["system"]
 
 
@@ -205,6 +205,21 @@ def test_few_files_and_many_silent_sockets(ctl):
     assert labels(done) == [f"web-{number}" for number in range(5)]
     assert "Too many open files" not in done.stderr
     assert "and 130 more" in done.stderr
+
+
+def test_many_long_answers_take_no_more_memory_than_is_allowed(ctl):
+    """Each is below the bound of one; together they are above that of all. The short one is shown all the same."""
+    for number in range(60):
+        ctl.farm.add(f"long-{number:02}", mode="raw:" + "[" * 1000000)
+        ctl.farm.add(f"whole-{number:02}", mode='raw:{"parameters": {"status": ' + "[" * 990000 + "\0")
+    for number in range(60):
+        ctl.farm.add(f"web-{number:02}")
+    limit = 120 * 1024 * 1024
+    done = ctl("status", "--timeout=6s", preexec=None if ctl.is_sanitized() else
+               lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    assert labels(done) == [f"web-{number:02}" for number in range(60)]
+    assert "its answer is too long" in done.stderr
+    assert "emory" not in done.stderr
 
 
 EVIL = "a\x1b[31mb\x9bc\u202ed\x00e\x7ff"

@@ -64,6 +64,17 @@ def test_new_and_ended_ones_are_seen(ctl):
     shown.wait(lambda screen: not row(screen, "api"))
 
 
+def test_a_connection_that_is_lost_is_made_again(ctl):
+    web = ctl.farm.add(steady("web"))
+    shown = ctl.on_terminal("watch")
+    shown.wait("1 service, 0 unwell; q ends")
+    web.drop()
+    wait_until(lambda: web.connections == 2, "second connection")
+    web.change(state="stopping")
+    shown.wait("stopping")
+    assert b"without an answer" not in shown.raw
+
+
 def test_labels_choose(ctl):
     ctl.farm.add(steady("web.service"))
     other = ctl.farm.add(steady("db.service"))
@@ -205,12 +216,12 @@ def test_time_passes_on_the_screen(ctl):
 
 
 def test_a_flood_is_no_reason_to_be_slow(ctl):
-    ctl.farm.add(steady("web"))
+    ctl.farm.add(status("web", stateUsec=61000000))
     flood = ctl.farm.add(steady("flood"), mode="raw:" + '{"parameters": {}}\0' * 30000)
     shown = ctl.on_terminal("watch")
     shown.wait("1 without an answer")
-    assert row(shown.text(), "web")
-    # It is asked again, but not at once.
+    # It is asked again, but not with each look for new ones.
+    shown.wait(lambda screen: any(f"1min {second}s" in screen for second in range(4, 60)))
     assert flood.connections == 1
     shown.type("q")
     assert shown.wait_end() == 0
