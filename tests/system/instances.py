@@ -51,7 +51,7 @@ def unwell(label, **changes):
 
 
 class Instance:
-    """One server. @mode: see Farm._answer; status and errors may be changed at any time by change()."""
+    """One server. @mode: see Farm._answer, besides "full" (its queue is) and "stale" (it has ended)."""
 
     def __init__(self, farm, path, answer, mode):
         self.farm, self.path, self.mode = farm, path, mode
@@ -235,6 +235,9 @@ class Farm:
         one.calls.append((method, call.get("parameters")))
         if one.mode == "silent":
             return True
+        if one.mode == "replaced":
+            # By the time that its answer is there another process has the socket.
+            os.rename(self.folder / "other", one.path)
         if one.mode == "closes":
             return False
         if one.mode == "endless":

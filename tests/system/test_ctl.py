@@ -396,6 +396,14 @@ def test_what_is_not_believed_is_told_nothing(ctl):
     assert [method for method, _ in forged.calls] == ["GetStatus"]
 
 
+def test_what_was_replaced_since_is_told_nothing(ctl):
+    ctl.farm.add("web", mode="replaced")
+    ctl.serve_as(NOBODY, status("other"))
+    done = ctl("pause", "web")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3, "", "sdwdctl: pause: web: another process listens there now\n")
+
+
 @pytest.mark.parametrize("words, said", [
     ((), "sdwdctl: a verb is missing; see sdwdctl --help"),
     (("status", "--jsn"), "sdwdctl: status: unknown option '--jsn'; see sdwdctl status --help"),
