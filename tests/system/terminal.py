@@ -26,6 +26,7 @@ class Terminal:
         self.is_alternate = False
         self.is_cursor_shown = True
         self._screens = {False: [""], True: [""]}
+        self._frame = []          # the alternate screen when the last frame was whole
         self._at = [0, 0]
         self._lock = threading.Lock()
         self._may_read = threading.Event()
@@ -63,11 +64,11 @@ class Terminal:
         """From now on nobody takes what is written."""
         self._may_read.clear()
 
-    def text(self, is_alternate=None):
-        """What stands on the screen, or on the one named."""
+    def text(self):
+        """What stands on the screen; a frame of the alternate one only when it is whole."""
         with self._lock:
-            which = self.is_alternate if is_alternate is None else is_alternate
-            return "\n".join(line.rstrip() for line in self._screens[which]).rstrip("\n")
+            lines = self._frame if self.is_alternate else self._screens[False]
+            return "\n".join(line.rstrip() for line in lines).rstrip("\n")
 
     def wait(self, text, timeout=20):
         """Waits until @text (or what a function of the screen's text calls true) stands there; returns the screen."""
@@ -85,8 +86,12 @@ class Terminal:
 
     def close(self):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         os.close(self._slave)
         self._may_read.set()
         self._thread.join(20)
@@ -137,7 +142,7 @@ class Terminal:
         if letter in (b"h", b"l") and parameters == b"?1049":
             self.is_alternate = letter == b"h"
             self._at = [0, 0]
-            self._screens[True] = [""]
+            self._screens[True], self._frame = [""], []
         elif letter in (b"h", b"l") and parameters == b"?25":
             self.is_cursor_shown = letter == b"h"
         elif letter == b"H":
@@ -151,6 +156,7 @@ class Terminal:
             else:
                 screen[self._at[0]] = screen[self._at[0]][:self._at[1]]
                 del screen[self._at[0] + 1:]
+                self._frame = list(screen)
 
     def _print(self, text):
         screen = self._screens[self.is_alternate]

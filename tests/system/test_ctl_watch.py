@@ -152,6 +152,8 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end(ctl):
     def fill():
         for one in ctl.farm.instances:
             one.change(state=f"{time.monotonic()}-{'x' * 200}")
+        # One frame each; faster would be a flood.
+        time.sleep(0.3)
         return is_writing(shown.process.pid)
 
     wait_until(fill, "write that waits")
