@@ -36,7 +36,8 @@ extern const struct verb verb_status; /* status.c */
 extern const struct verb verb_watch;  /* watch.c */
 extern const struct verb verb_pause;  /* pause.c */
 extern const struct verb verb_resume;
-extern const struct verb verb_drill; /* drill.c */
+extern const struct verb verb_drill;      /* drill.c */
+extern const struct verb verb_completion; /* completion.c */
 
 /*
  * Reads @v's options from @argv into @settings (zeroed: defaults are set first): "--x=VALUE", "--x
