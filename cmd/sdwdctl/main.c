@@ -8,8 +8,8 @@
 
 /* In the order of the man page. */
 const struct verb *const verbs[] = {
-	&verb_status, &verb_watch,  &verb_pause, &verb_resume,     &verb_drill, &verb_probe,
-	&verb_wrap,   &verb_unwrap, &verb_check, &verb_completion, NULL,
+	&verb_status, &verb_watch,  &verb_pause, &verb_resume,  &verb_drill,      &verb_probe,
+	&verb_wrap,   &verb_unwrap, &verb_check, &verb_metrics, &verb_completion, NULL,
 };
 
 static int help(void) {

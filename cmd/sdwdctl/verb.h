@@ -37,6 +37,7 @@ extern const struct verb verb_watch;  /* watch.c */
 extern const struct verb verb_pause;  /* pause.c */
 extern const struct verb verb_resume;
 extern const struct verb verb_drill;      /* drill.c */
+extern const struct verb verb_metrics;    /* metrics.c */
 extern const struct verb verb_completion; /* completion.c */
 
 /*
