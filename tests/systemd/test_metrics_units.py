@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""sdwd-metrics.service and its timer, as they are installed, under a real systemd."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+PROM = "/var/lib/prometheus/node-exporter/sdwd.prom"
+
+# An instance as sdwdctl sees it: a socket, and one answer to each question.
+ANSWERS = """
+import json, os, socket
+os.makedirs("/run/sdwd", exist_ok=True)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("/run/sdwd/" + os.environ["LABEL"])
+listener.listen()
+status = {"label": os.environ["LABEL"], "unit": os.environ["LABEL"], "pid": os.getpid(), "state": "unhealthy",
+          "health": "unhealthy", "pings": 7, "probes": []}
+while True:
+    peer = listener.accept()[0]
+    peer.recv(65536)
+    peer.sendall(json.dumps({"parameters": {"status": status}}).encode() + bytes(1))
+    peer.close()
+"""
+
+
+@pytest.fixture(scope="module")
+def stage(build, tmp_path_factory):
+    """What an install puts where, below a folder of its own."""
+    folder = tmp_path_factory.mktemp("stage")
+    done = subprocess.run(["cmake", "--install", build], env=os.environ | {"DESTDIR": str(folder)}, timeout=120,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def units(systemd, stage):
+    """Both units under names of this test's; the programs are installed inside. Returns the names."""
+    systemd.run("sh", "-c", f"tar -C {stage} -c . | tar -C / -x --no-overwrite-dir --no-same-owner")
+    systemd.run("mkdir", "-p", os.path.dirname(PROM))
+    systemd.run("rm", "-f", PROM)
+    names = []
+    for kind in ("service", "timer"):
+        text = next(stage.rglob(f"sdwd-metrics.{kind}")).read_text(encoding="utf-8")
+        assert "DIR@" not in text
+        names.append(systemd.unit(f"sdwd-metrics.{kind}", text))
+    return names
+
+
+def test_systemd_has_nothing_to_say_against_them(systemd, units):
+    done = systemd.run("systemd-analyze", "verify", *units, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_what_the_service_leaves_open(systemd, units):
+    said = systemd.run("systemd-analyze", "security", "--no-pager", units[0]).stdout
+    assert float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)[1]) < 2.5, said
+
+
+def test_the_timer_writes_the_file_again_and_again(systemd, units, tmp_path):
+    """Locked in as it is, it finds the instances and believes them; and the file is renewed."""
+    script = tmp_path / "answers.py"
+    script.write_text(ANSWERS, encoding="utf-8")
+    name = systemd.name("answers")
+    systemd.unit("answers", f"[Service]\nEnvironment=LABEL={name}\nExecStart=/usr/bin/python3 {script}\n"
+                            "ExecStopPost=rm -f /run/sdwd/" + name + "\n")
+    systemd.start("answers")
+    # As often as can be seen here; by itself it is 15 s.
+    assert "{ OnUnitActiveUSec=15s ;" in systemd.systemctl("show", units[1]).stdout
+    systemd.write(f"/run/systemd/system/{units[1]}.d/often.conf", "[Timer]\nOnUnitActiveSec=200ms\nAccuracySec=1ms\n")
+    systemd.daemon_reload()
+    systemd.start(units[1])
+    line = f'sdwd_health{{service="{name}",unit="{name}",health="unhealthy"}} 1'
+    systemd.run("sh", "-c", f"until grep -qF '{line}' {PROM}; do sleep 0.05; done", timeout=60)
+    systemd.run("sh", "-c", f"i=$(stat -c %i.%y {PROM}); until [ $(stat -c %i.%y {PROM} | tr ' ' _) != "
+                            f"$(echo $i | tr ' ' _) ]; do sleep 0.05; done", timeout=60)
+    assert systemd.run("stat", "-c", "%a %U", PROM).stdout == "644 root\n"
+    assert systemd.run("ls", "-A", os.path.dirname(PROM)).stdout == "sdwd.prom\n"
+    systemd.stop(units[1])
+    systemd.wait_state(units[0], ActiveState="inactive", Result="success")
+    # It does not fill the journal.
+    assert not [entry for entry in systemd.journal(units[0]) if "Metrics of" in entry.get("MESSAGE", "")]
+    systemd.stop("answers")
+
+
+def test_without_node_exporter_it_does_nothing(systemd, units):
+    systemd.run("rm", "-rf", os.path.dirname(PROM))
+    systemd.start(units[0])
+    assert systemd.show(units[0], "ActiveState", "ConditionResult", "Result") == {
+        "ActiveState": "inactive", "ConditionResult": "no", "Result": "success"}
+
+
+def test_what_it_complains_of_is_in_the_journal(systemd, units):
+    systemd.run("sh", "-c", "mkdir -p /run/sdwd && python3 -c \"import socket; s = socket.socket(socket.AF_UNIX); "
+                            "s.bind('/run/sdwd/mute'); s.listen(); import time; time.sleep(20)\" >/dev/null 2>&1 & "
+                            "until [ -S /run/sdwd/mute ]; do sleep 0.05; done")
+    systemd.start(units[0])
+    systemd.wait_journal("/run/sdwd/mute: no answer in time", units[0])
+    systemd.run("rm", "-f", "/run/sdwd/mute")
