@@ -264,3 +264,53 @@ def test_panels_do_not_lie_over_each_other():
         assert at["x"] + at["w"] <= 24 and not cells & taken, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+BEATS = ["sh", "-c", 'while :; do echo >&"$SDWD_HEARTBEAT_FD"; sleep 0.1; done']
+
+
+def test_an_unwell_service_of_a_real_sdwd_is_an_alert(sdwd, write, prometheus, tmp_path):
+    """The same without anything that plays an instance; and what it says of its looks is what it did."""
+    good = tmp_path / "good"
+    good.touch()
+    env = {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    (tmp_path / "run").mkdir()
+    sdwd("--label=web.service", "--heartbeat", "--silence=5s", command=BEATS, env=env, watchdog=60)
+    db = sdwd("--label=db.service", f"--exec=test -e {good}", "--name=check", "--interval=100ms", "--fall=2",
+              "--on-unhealthy=warn", env=env, watchdog=60)
+
+    def value(text):
+        found = prometheus("query", query=text)["data"]["result"]
+        return float(found[0]["value"][1]) if len(found) == 1 else None
+
+    def both_run():
+        write()
+        return value('sum(sdwd_state{state="running"})') == 2 and firing(prometheus) == set()
+
+    wait_until(both_run, "two that run", PATIENCE_SECONDS)
+    good.unlink()
+
+    def fires():
+        write()
+        return ("SdwdServiceUnhealthy", "db.service") in firing(prometheus)
+
+    wait_until(fires, "alert", PATIENCE_SECONDS)
+    assert value('sdwd_probe_up{probe="check", kind="exec"}') == 0
+    assert value('sdwd_probe_up{probe="heartbeat", kind="heartbeat"}') == 1
+    assert value('sdwd_pid{service="db.service"}') == db.pid
+    assert value('sdwd_probe_looks_total{probe="check", verdict="fail"}') >= 2
+    # In one query, so that all are of one answer.
+    looks = 'sum(sdwd_probe_looks_total{probe="check"})'
+    for other in ("_count{", '_bucket{le="+Inf", '):
+        assert value(f'{looks} - sum(sdwd_probe_look_duration_seconds{other}probe="check"}})') == 0
+    assert abs(value('time() - sdwd_start_time_seconds{service="db.service"}') -
+               (time.monotonic() - db.started_at)) < PATIENCE_SECONDS
+    assert value('sdwd_watchdog_timeout_seconds{service="web.service"}') == 60
+    assert value('sdwd_watchdog_enabled{service="web.service"}') == 1
+    good.touch()
+
+    def is_over():
+        write()
+        return firing(prometheus) == set()
+
+    wait_until(is_over, "end of the alert", PATIENCE_SECONDS)
