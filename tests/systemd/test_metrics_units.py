@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+import wrapped
+
 PROM = "/var/lib/prometheus/node-exporter/sdwd.prom"
 
 # An instance as sdwdctl sees it: a socket, and one answer to each question.
@@ -14,7 +16,7 @@ ANSWERS = """
 import json, os, socket
 os.makedirs("/run/sdwd", exist_ok=True)
 listener = socket.socket(socket.AF_UNIX)
-listener.bind("/run/sdwd/" + os.environ["LABEL"])
+listener.bind("/run/sdwd/" + os.environ.get("SOCKET", os.environ["LABEL"]))
 listener.listen()
 status = {"label": os.environ["LABEL"], "unit": os.environ["LABEL"], "pid": os.getpid(), "state": "unhealthy",
           "health": "unhealthy", "pings": 7, "probes": []}
@@ -100,3 +102,38 @@ def test_what_it_complains_of_is_in_the_journal(systemd, units):
     systemd.start(units[0])
     systemd.wait_journal("/run/sdwd/mute: no answer in time", units[0])
     systemd.run("rm", "-f", "/run/sdwd/mute")
+
+
+def test_a_users_unit_of_the_same_name_is_another_one(systemd, build, tmp_path):
+    """Whoever has a user manager may name a unit as he likes; the series of the machine's own stays what it is."""
+    script = tmp_path / "answers.py"
+    script.write_text(ANSWERS, encoding="utf-8")
+    name = systemd.name("answers")
+    systemd.unit("answers", f"[Service]\nEnvironment=LABEL={name}\nExecStart=/usr/bin/python3 {script}\n"
+                            f"ExecStopPost=rm -f /run/sdwd/{name}\n")
+    # Where a user manager has its units, without one.
+    systemd.write("/run/systemd/system/user@1234.service", f"""[Service]
+Slice=user-1234.slice
+Delegate=yes
+Environment=LABEL={name} SOCKET=theirs
+ExecStart=/bin/sh -c 'g=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/app.slice/{name}; \
+    mkdir -p $g && echo 0 >$g/cgroup.procs && exec python3 {script}'
+ExecStopPost=rm -f /run/sdwd/theirs
+""")
+    systemd.daemon_reload()
+    try:
+        systemd.start("answers")
+        systemd.systemctl("start", "user@1234.service")
+
+        def told():
+            lines = systemd.run(build / "sdwdctl", "metrics").stdout.splitlines()
+            return sorted(line for line in lines if line.startswith("sdwd_up{") and f'"{name}"' in line)
+
+        wrapped.wait_for(lambda: len(told()) == 2, "both")
+        assert told() == [f'sdwd_up{{service="{name}",unit="{name}",owner="1234"}} 1',
+                          f'sdwd_up{{service="{name}",unit="{name}"}} 1']
+    finally:
+        systemd.stop("answers", check=False)
+        systemd.systemctl("stop", "user@1234.service", "user-1234.slice", check=False)
+        systemd.run("rm", "-f", "/run/systemd/system/user@1234.service")
+        systemd.daemon_reload()
