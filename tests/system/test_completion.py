@@ -152,6 +152,10 @@ def test_what_it_offers_for_sdwdctl(make_shell, build, name):
         assert options <= {offer.rstrip("=") for offer in shell.offers(f"sdwdctl {verb} --")}
     assert shell.offers("sdwdctl completion ") == ["bash", "fish", "zsh"]
     assert shell.offers("sdwdctl --ver") == ["--version"]
+    # What takes no word is offered no file; an option that takes one is.
+    assert "_sdwd" not in shell.offers("sdwdctl metrics ")
+    assert shell.offers("sdwdctl metrics --textfile _sd") == ["_sdwd"]
+    assert shell.offers("sdwdctl metrics --format=o") == [{"fish": "--format="}.get(name, "") + "openmetrics"]
 
 
 @pytest.fixture
