@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: MIT
 """For all tests in Python: what did not run did not pass. A skipped test, or one expected to fail, is a failure."""
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
+
+TOP = Path(__file__).resolve().parents[1]
+
+# Under nohup(1) it would be ignored in all that is started here.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _fail_if_not_run(report):
@@ -24,3 +33,17 @@ def pytest_runtest_makereport(item, call):
 def pytest_make_collect_report(collector):
     outcome = yield
     _fail_if_not_run(outcome.get_result())
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The build folder whose programs are tested."""
+    return Path(os.environ.get("SDWD_BUILD", TOP / ".build" / "dev")).resolve()
+
+
+@pytest.fixture(scope="session")
+def sdwd_path(build):
+    path = build / "sdwd"
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"{path} is missing: build it, or name the build folder in SDWD_BUILD", pytrace=False)
+    return path

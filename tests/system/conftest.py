@@ -11,8 +11,6 @@ import pytest
 import manager as manager_module
 import runner
 
-TOP = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="session", autouse=True)
 def subreaper():
@@ -35,20 +33,6 @@ def runtime_folder():
     else:
         os.environ["XDG_RUNTIME_DIR"] = before
     shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def build():
-    """The build folder whose programs are tested."""
-    return Path(os.environ.get("SDWD_BUILD", TOP / ".build" / "dev")).resolve()
-
-
-@pytest.fixture(scope="session")
-def sdwd_path(build):
-    path = build / "sdwd"
-    if not os.access(path, os.X_OK):
-        pytest.fail(f"{path} is missing: build it, or name the build folder in SDWD_BUILD", pytrace=False)
-    return path
 
 
 @pytest.fixture

@@ -14,21 +14,6 @@ TOP = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def build():
-    """The build folder whose sdwd is tested."""
-    return Path(os.environ.get("SDWD_BUILD", TOP / ".build" / "dev")).resolve()
-
-
-@pytest.fixture(scope="session")
-def sdwd_path(build):
-    """The sdwd under test, as the ExecStart= of a unit names it."""
-    path = build / "sdwd"
-    if not os.access(path, os.X_OK):
-        pytest.fail(f"{path} is missing: build it, or name the build folder in SDWD_BUILD", pytrace=False)
-    return path
-
-
-@pytest.fixture(scope="session")
 def systemd(tmp_path_factory, build):
     """
     A booted systemd for the whole session (private.Private). tmp_path is the same folder inside and outside; the
