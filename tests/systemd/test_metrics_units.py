@@ -52,6 +52,15 @@ def units(systemd, stage):
     return names
 
 
+def test_what_belongs_to_them_is_installed(stage):
+    unit = next(stage.rglob("sdwd-metrics.service")).read_text(encoding="utf-8")
+    folder = re.search(r"is in (\S+/examples/monitoring)\.", unit)[1]
+    assert sorted(path.name for path in (stage / folder.lstrip("/")).iterdir()) == [
+        "sdwd.dashboard.json", "sdwd.rules.yml"]
+    binary = re.search(r"^ExecStart=(\S+) metrics ", unit, re.MULTILINE)[1]
+    assert os.access(stage / binary.lstrip("/"), os.X_OK)
+
+
 def test_systemd_has_nothing_to_say_against_them(systemd, units):
     done = systemd.run("systemd-analyze", "verify", *units, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
