@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/host_port.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/optab.h"
+#include "probe/host_name.h"
 
 static int refuse(struct text *error, const char *value, const char *reason) {
 	char quoted[OPT_QUOTED_MAX];
@@ -14,23 +14,17 @@ static int refuse(struct text *error, const char *value, const char *reason) {
 	return -EINVAL;
 }
 
-static bool is_name(const char *host) {
-	for (const char *p = host; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p) && !strchr("-._", *p))
-			return false;
-	return true;
-}
-
 /* What is wrong with @host, which dial_target_host() does not know, or NULL: it is a name. */
 static const char *name_error(const char *host, bool has_brackets) {
 	if (has_brackets)
 		return "has no IPv6 address in its brackets";
-	if (!is_name(host))
+	if (host_name_is_valid(host))
+		return NULL;
+	if (host[strspn(host, HOST_NAME_CHARACTERS)] != '\0')
 		return "has a bad character in its host";
-	/* Nobody looks up a mistyped address. */
-	if (host[strspn(host, "0123456789.")] == '\0')
-		return "has a malformed IPv4 address";
-	return NULL;
+	return host[strspn(host, "0123456789.")] == '\0'
+		       ? "has a malformed IPv4 address"
+		       : "has a host that is neither an address nor a name";
 }
 
 int host_port_parse(struct host_port *ret, const char *value, struct text *error) {

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/match.h"
+#include "probe/host_name.h"
 
 static int refuse(struct text *error, const char *value, const char *reason) {
 	char quoted[OPT_QUOTED_MAX];
@@ -154,7 +155,7 @@ static int parse_connect(const struct opt *o, const char *value, void *field, st
 	r = dial_target_host(&target, parsed.host, parsed.port);
 	if (r == -ENODEV)
 		return refuse(error, value, "names an interface that is not there");
-	if (r < 0 && (*value == '[' || !http_host_is_name(parsed.host)))
+	if (r < 0 && (*value == '[' || !host_name_is_valid(parsed.host)))
 		return refuse(error, value, reason);
 	*(struct http_connect *)field = parsed;
 	return 0;
@@ -270,7 +271,7 @@ static int find_target(struct http_settings *s, struct text *error) {
 		return 0;
 	}
 	r = dial_target_host(&s->target, host, s->port);
-	if (r == -EINVAL && http_host_is_name(host)) {
+	if (r == -EINVAL && host_name_is_valid(host)) {
 		s->target.n_addresses = 0;
 		memcpy(s->name, host, strlen(host) + 1);
 		return 0;

@@ -8,10 +8,7 @@
 #include <strings.h>
 
 #include "base/optab.h"
-
-/* Of a name (RFC 1035 section 2.3.4), without the dot behind it. */
-#define NAME_MAX_LENGTH 253
-#define LABEL_MAX_LENGTH 63
+#include "probe/host_name.h"
 
 static uint16_t default_port(const struct http_url *u) {
 	return u->is_tls ? 443 : 80;
@@ -56,37 +53,13 @@ static int parse_ipv6(struct http_url *u, const char *p, size_t length, struct t
 	return 0;
 }
 
-bool http_host_is_name(const char *host) {
-	size_t length = 0, total = 0;
-	bool is_number = true;
-
-	for (const char *p = host;; p++) {
-		bool is_last = *p == '\0' || (*p == '.' && p[1] == '\0');
-
-		if (*p == '.' || *p == '\0') {
-			if (length == 0 || length > LABEL_MAX_LENGTH)
-				return false;
-			if (is_last)
-				return !is_number && total <= NAME_MAX_LENGTH;
-			length = 0;
-			is_number = true;
-		} else if (isalnum((unsigned char)*p) || *p == '-' || *p == '_') {
-			length++;
-			is_number = is_number && isdigit((unsigned char)*p);
-		} else
-			return false;
-		total++;
-	}
-}
-
 static int parse_name(struct http_url *u, const char *p, size_t length, struct text *error) {
 	if (length == 0)
 		return refuse(error, "has no host");
 	if (length >= sizeof(u->host))
 		return refuse(error, "has a host that is too long");
-	for (size_t i = 0; i < length; i++)
-		if (!isalnum((unsigned char)p[i]) && !strchr("-._", p[i]))
-			return refuse(error, "has a bad character in its host");
+	if (strspn(p, HOST_NAME_CHARACTERS) < length)
+		return refuse(error, "has a bad character in its host");
 	memcpy(u->host, p, length);
 	u->host[length] = '\0';
 	return 0;

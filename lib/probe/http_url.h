@@ -22,10 +22,6 @@ struct http_url {
  */
 int http_url_parse(struct http_url *ret, const char *url, struct text *error);
 
-/* True where @host may be a name (RFC 1123 section 2.1, and underscores): no address and no
- * mistyped one, whose last label would be a number. */
-bool http_host_is_name(const char *host);
-
 /* Adds host and, where it is not the scheme's own, port, as the Host header has them: without a
  * zone. */
 void http_url_add_authority(const struct http_url *u, struct text *t);

@@ -252,20 +252,6 @@ static void test_https_and_names(void **state) {
 	assert_string_equal(((struct http_settings *)f->conf.settings)->name, "");
 }
 
-static void test_names(void **state) {
-	char label[65];
-
-	memset(label, 'x', sizeof(label) - 1);
-	label[64] = '\0';
-	assert_true(http_host_is_name("localhost") && http_host_is_name("a.b-c.d_e") &&
-		    http_host_is_name("1.2.x3") && http_host_is_name("a."));
-	assert_false(http_host_is_name("") || http_host_is_name(".") || http_host_is_name(".a") ||
-		     http_host_is_name("a..") || http_host_is_name("127.1") ||
-		     http_host_is_name("127.1.") || http_host_is_name("a b") ||
-		     http_host_is_name("::1") || http_host_is_name(label));
-	assert_true(http_host_is_name(label + 1));
-}
-
 static void test_options_of_tls(void **state) {
 	static const char *const needed[][3] = {
 		{"http-ca", "/dev/null", NULL},
@@ -476,7 +462,6 @@ int main(void) {
 		http_test(test_a25_methods),
 		http_test(test_a34_urls),
 		http_test(test_https_and_names),
-		http_test(test_names),
 		http_test(test_options_of_tls),
 		http_test(test_userinfo_is_refused_and_not_shown),
 		http_test(test_bad_headers),

@@ -42,7 +42,6 @@ static void test_addresses(void **state) {
 		{"[::ffff:127.0.0.1]:2", "::ffff:127.0.0.1", 2, 1, AF_INET6},
 		{"db.example.org:5432", "db.example.org", 5432, 0, 0},
 		{"db_1-x:5432", "db_1-x", 5432, 0, 0},
-		{"0x7f.1:5432", "0x7f.1", 5432, 0, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -91,6 +90,9 @@ static void test_addresses_refused(void **state) {
 		{"[fe80::1%no-such-if]:80", "names an interface that is not there"},
 		{"127.0.0.256:80", "has a malformed IPv4 address"},
 		{"127.0.1:80", "has a malformed IPv4 address"},
+		{"0x7f.1:80", "has a host that is neither an address nor a name"},
+		{"a..b:80", "has a host that is neither an address nor a name"},
+		{".:80", "has a malformed IPv4 address"},
 		{"a b:80", "has a bad character in its host"},
 		{"http//x:80", "has a bad character in its host"},
 		{" 127.0.0.1:80", "has a bad character in its host"},
@@ -110,8 +112,14 @@ static void test_addresses_refused(void **state) {
 	assert_int_equal(parse_address(long_host, &a), -EINVAL);
 	assert_non_null(strstr(reason, "has a host that is too long"));
 	assert_string_equal(a.host, "as before");
-	assert_int_equal(parse_address(long_host + 1, &a), 0);
-	assert_int_equal(strlen(a.host), HOST_PORT_HOST_MAX - 1);
+	assert_int_equal(parse_address(long_host + 1, &a), -EINVAL);
+	assert_non_null(strstr(reason, "neither an address nor a name"));
+	assert_string_equal(a.host, "as before");
+	/* The longest that is a name. */
+	for (size_t i = 0; i < HOST_PORT_HOST_MAX; i += 64)
+		long_host[i] = '.';
+	assert_int_equal(parse_address(long_host + 3, &a), 0);
+	assert_int_equal(strlen(a.host), 253);
 }
 
 /* One option of a kind's table. */
