@@ -8,9 +8,8 @@
 #include "conf/file.h"
 #include "probe/probe.h"
 
-/* What no file of options will ever need, and how long a pipe may take to its end. */
+/* What no file of options will ever need. */
 #define CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
-#define CONFIG_PATIENCE (10 * USEC_PER_SEC)
 
 void config_kinds(struct config_kinds *ret) {
 	*ret = (struct config_kinds){0};
@@ -26,7 +25,7 @@ int config_read(struct conf *c, const char *path, const struct probe_kind *const
 	struct text why = TEXT_OVER(reason);
 	char *data = NULL;
 	size_t length;
-	int r = whole_file_read(path, CONFIG_SIZE_MAX, CONFIG_PATIENCE, &data, &length, &why);
+	int r = whole_file_read(path, CONFIG_SIZE_MAX, WHOLE_FILE_PATIENCE, &data, &length, &why);
 
 	if (r < 0)
 		text_addf(errors, "--config: %s: %s", opt_quoted(quoted, path), reason);

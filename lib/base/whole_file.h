@@ -4,6 +4,9 @@
 #include "base/defs.h"
 #include "base/text.h"
 
+/* What a user may be given to write to a pipe that an option names. */
+#define WHOLE_FILE_PATIENCE (10 * USEC_PER_SEC)
+
 /*
  * Reads all of @path, at most @limit bytes: a regular file, or a pipe whose end comes before
  * @patience_usec are over. Nothing else is opened, so that neither a FIFO without a writer nor a

@@ -2,13 +2,12 @@
 #include "probe/http_request.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/fd.h"
 #include "base/optab.h"
+#include "base/whole_file.h"
 
 /* RFC 9110 section 5.6.2. */
 #define TOKEN "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -121,23 +120,19 @@ static int add_lines(struct http_headers *h, const char *data, size_t length, co
 }
 
 static int add_file(struct http_headers *h, const char *path, struct text *error) {
-	char data[HTTP_REQUEST_MAX + 1], quoted[OPT_QUOTED_MAX];
-	cleanup(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ptrdiff_t length = fd < 0 ? -errno : fd_read_all(fd, data, sizeof(data));
-	int r;
+	char quoted[OPT_QUOTED_MAX], reason[128];
+	struct text why = TEXT_OVER(reason);
+	char *data;
+	size_t length;
+	int r = whole_file_read(path, HTTP_REQUEST_MAX, WHOLE_FILE_PATIENCE, &data, &length, &why);
 
-	if (length < 0) {
-		text_addf(error, "%s: %s", opt_quoted(quoted, path), strerror((int)-length));
-		return (int)length;
+	if (r < 0) {
+		text_addf(error, "%s: %s", opt_quoted(quoted, path), reason);
+		return r;
 	}
-	if (length == sizeof(data)) {
-		text_addf(error, "%s is larger than 16 KiB", opt_quoted(quoted, path));
-		r = -EFBIG;
-	} else {
-		data[length] = '\0';
-		r = add_lines(h, data, (size_t)length, path, error);
-	}
-	explicit_bzero(data, sizeof(data));
+	r = add_lines(h, data, length, path, error);
+	explicit_bzero(data, length);
+	free(data);
 	return r;
 }
 

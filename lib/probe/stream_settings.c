@@ -2,11 +2,10 @@
 #include "probe/stream_settings.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fd.h"
+#include "base/whole_file.h"
 
 static int refuse(struct text *error, const char *value, const char *reason, int code) {
 	char quoted[OPT_QUOTED_MAX];
@@ -16,41 +15,51 @@ static int refuse(struct text *error, const char *value, const char *reason, int
 }
 
 /* The bytes as they stand: whoever needs a line end of another kind writes it into the file. */
-static ptrdiff_t read_file(char *buffer, const char *path, struct text *error) {
-	cleanup(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ptrdiff_t length = fd < 0 ? -errno : fd_read_all(fd, buffer, STREAM_SEND_MAX + 1);
+static int read_file(const char *path, char **ret_data, size_t *ret_length, struct text *error) {
 	char reason[128];
-	struct text t = TEXT_OVER(reason);
+	struct text why = TEXT_OVER(reason);
+	int r;
 
-	if (length >= 0)
-		return length;
-	text_addf(&t, ": %s", strerror((int)-length));
-	return refuse(error, path, reason, (int)length);
+	text_add(&why, ": ");
+	r = whole_file_read(path, STREAM_SEND_MAX, WHOLE_FILE_PATIENCE, ret_data, ret_length, &why);
+	return r < 0 ? refuse(error, path, reason, r) : 0;
+}
+
+static int read_text(const char *value, char **ret_data, size_t *ret_length, struct text *error) {
+	char *data = malloc(strlen(value) + 1);
+	ptrdiff_t length;
+	int r = 0;
+
+	if (!data)
+		return refuse(error, value, " does not fit into memory", -ENOMEM);
+	length = text_unescape(data, value);
+	if (length < 0)
+		r = refuse(error, value, " has an unknown or unfinished escape in it", (int)length);
+	else if (length > STREAM_SEND_MAX)
+		r = refuse(error, value, " is larger than 16 KiB", -EFBIG);
+	if (r < 0) {
+		free(data);
+		return r;
+	}
+	*ret_data = data;
+	*ret_length = (size_t)length;
+	return 0;
 }
 
 int stream_parse_send(const struct opt *o, const char *value, void *field, struct text *error) {
 	const char *path = *value == '@' ? value + 1 : NULL;
-	struct stream_text *text = field;
-	ptrdiff_t length;
-	char *data;
+	struct stream_text *text = field, parsed = {0};
+	int r = path ? read_file(path, &parsed.data, &parsed.length, error)
+		     : read_text(value, &parsed.data, &parsed.length, error);
 
-	data = malloc(path ? STREAM_SEND_MAX + 1 : strlen(value) + 1);
-	if (!data)
-		return refuse(error, value, " does not fit into memory", -ENOMEM);
-	if (path)
-		length = read_file(data, path, error);
-	else if ((length = text_unescape(data, value)) < 0)
-		refuse(error, value, " has an unknown or unfinished escape in it", (int)length);
-	if (length == 0)
-		length = refuse(error, path ? path : value, " is empty", -EINVAL);
-	else if (length > STREAM_SEND_MAX)
-		length = refuse(error, path ? path : value, " is larger than 16 KiB", -EFBIG);
-	if (length < 0) {
-		free(data);
-		return (int)length;
+	if (r < 0)
+		return r;
+	if (parsed.length == 0) {
+		free(parsed.data);
+		return refuse(error, path ? path : value, " is empty", -EINVAL);
 	}
 	free(text->data);
-	*text = (struct stream_text){data, (size_t)length};
+	*text = parsed;
 	return 0;
 }
 

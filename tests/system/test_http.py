@@ -112,6 +112,29 @@ def test_a_header_file_that_is_missing(sdwd, tmp_path):
     assert line.startswith(f"sdwd: --http-header: '{tmp_path}/none': No such file")
 
 
+@pytest.mark.option("http-header")
+def test_headers_from_a_pipe(sdwd, manager, serve, tmp_path):
+    server = serve()
+    os.mkfifo(tmp_path / "pipe")
+    sdwd(f"--http={server.url()}", "--http-header=@pipe", *SOON, cwd=tmp_path)
+    with open(tmp_path / "pipe", "w", encoding="utf-8") as pipe:
+        pipe.write("X-One: 1\nX-Two: 2\n")
+    manager.wait_ready()
+    assert [line for line in lines(server.requests[0]) if line.startswith("X-")] == ["X-One: 1", "X-Two: 2"]
+
+
+@pytest.mark.parametrize("options", [["--http=http://127.0.0.1/", "--http-header=@{}"], ["--tcp=127.0.0.1:1", "--send=@{}"]])
+def test_a_pipe_that_nobody_writes_to_does_not_hang_the_start(sdwd, manager, tmp_path, options):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    options = [option.format(pipe) for option in options]
+    run = sdwd(*options, command=["touch", tmp_path / "started"])
+    name = options[1].partition("=")[0]
+    run.wait(60)
+    assert refusal(run) == f"sdwd: {name}: '{pipe}': the pipe did not come to its end within 10s"
+    assert not (tmp_path / "started").exists() and not manager.all
+
+
 def test_a_regex_that_is_none(sdwd):
     assert refusal(sdwd("--http=http://127.0.0.1/", "--http-body=(")).startswith("sdwd: --http-body: '(' ")
 

@@ -359,7 +359,8 @@ static void test_headers_from_a_file(void **state) {
 	unlink(path + 1);
 	memset(large, 'x', sizeof(large));
 	write_file(path, large, sizeof(large));
-	check_refused(f, "http://127.0.0.1/", OPTIONS("http-header", path), "larger than 16 KiB");
+	check_refused(f, "http://127.0.0.1/", OPTIONS("http-header", path),
+		      "': is larger than 16384 bytes");
 	unlink(path + 1);
 }
 

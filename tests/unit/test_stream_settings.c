@@ -172,7 +172,7 @@ static void test_send_from_a_file(void **state) {
 	assert_non_null(strstr(reason, "' is empty"));
 	write_file(value + 1, STREAM_SEND_MAX + 1);
 	assert_int_equal(set(kind, &s, "send", value), -EFBIG);
-	assert_non_null(strstr(reason, " is larger than 16 KiB"));
+	assert_non_null(strstr(reason, "': is larger than 16384 bytes"));
 	assert_null(strstr(reason, "\\"));
 	/* The bytes as they stand: no escapes. */
 	write_file(value + 1, STREAM_SEND_MAX);
