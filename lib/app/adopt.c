@@ -43,15 +43,23 @@ static bool has_ended(pid_t pid) {
 	return fd < 0 ? errno == ESRCH : poll(&p, 1, 0) > 0;
 }
 
-static bool is_ours(const struct supervisor *s, pid_t pid) {
+/* What @pid is that cannot be the daemon, or NULL: it is one of the service's living processes. */
+static const char *no_daemon(const struct supervisor *s, pid_t pid) {
+	static const char *const ended = "a process that has ended";
 	siginfo_t info = {0};
+	int r = helpers_have(&s->helpers, pid, s->now);
 
-	if (helpers_have(&s->helpers, pid, s->now) != 0)
-		return false;
+	if (r < 0)
+		return "a process that does not exist";
+	if (r > 0)
+		return "a process that belongs to a check or hook of sdwd's";
 	/* Our own child, not ended: the kernel's word, with or without /proc. */
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-		return info.si_pid == 0;
-	return proc_is_descendant(pid) == 1 && !has_ended(pid);
+		return info.si_pid == 0 ? NULL : ended;
+	r = proc_is_descendant(pid);
+	if (r > 0)
+		return has_ended(pid) ? ended : NULL;
+	return r == 0 ? "a process that sdwd did not start" : "a process that /proc does not show";
 }
 
 static bool is_own_child(pid_t pid) {
@@ -139,6 +147,7 @@ static void read_pidfile(struct supervisor *s) {
 	struct adopt *a = &s->adopt;
 	struct pidfile_reading reading;
 
+	a->no_daemon = NULL;
 	pidfile_read(a->path, &reading);
 	a->last_problem = (int)reading.problem;
 	a->last_error = reading.error;
@@ -153,10 +162,9 @@ static void read_pidfile(struct supervisor *s) {
 		return;
 	if (a->step == ADOPT_WAIT && take_cached(s, reading.pid))
 		return;
-	if (!is_ours(s, reading.pid)) {
-		a->last_problem = PIDFILE_PROBLEM_MAX;
+	a->no_daemon = no_daemon(s, reading.pid);
+	if (a->no_daemon)
 		return;
-	}
 	if (reading.is_world_writable && !a->warned_writable) {
 		a->warned_writable = true;
 		log_warning("--pidfile=%s: everybody may write to it", a->path);
@@ -264,7 +272,7 @@ void adopt_exited(struct supervisor *s, const struct reaped *r) {
 
 static bool has_living_older(struct supervisor *s) {
 	for (size_t i = 0; i < ADOPT_OLDER; i++)
-		if (s->adopt.older[i] > 0 && is_ours(s, s->adopt.older[i]))
+		if (s->adopt.older[i] > 0 && !no_daemon(s, s->adopt.older[i]))
 			return true;
 	return false;
 }
@@ -307,10 +315,13 @@ bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
 }
 
 void adopt_mainpid(struct supervisor *s, pid_t pid) {
+	const char *what;
+
 	if (pid == s->child.pid || s->life >= LIFE_STOPPING)
 		return;
-	if (pid <= 1 || pid == getpid() || !is_ours(s, pid)) {
-		log_warning("MAINPID=%d of the child is not a process of ours: ignored", pid);
+	what = pid == getpid() ? "sdwd itself" : no_daemon(s, pid);
+	if (what) {
+		log_warning("MAINPID=%d of the child names %s: ignored", pid, what);
 		return;
 	}
 	supervise(s, pid, "MAINPID");
@@ -325,9 +336,9 @@ static void give_up(struct supervisor *s) {
 		ending_child_gone(s, s->ending.wait_status);
 		return;
 	}
-	text_addf(&t, "--pidfile=%s: %s", s->adopt.path,
-		  s->adopt.last_problem == PIDFILE_PROBLEM_MAX
-			  ? "it names a process that sdwd did not start"
+	text_addf(&t, "--pidfile=%s: %s%s", s->adopt.path, s->adopt.no_daemon ? "it names " : "",
+		  s->adopt.no_daemon
+			  ? s->adopt.no_daemon
 			  : pidfile_problem_str((enum pidfile_problem)s->adopt.last_problem));
 	if (s->adopt.last_problem == PIDFILE_UNREADABLE)
 		text_addf(&t, ": %s", strerror(s->adopt.last_error));

@@ -125,6 +125,7 @@ struct adopt {
 	pid_t file_pid;               /* what the pidfile said when it was last followed */
 	pid_t older[ADOPT_OLDER];     /* supervised before, may take over again */
 	int last_problem, last_error; /* of the newest reading */
+	const char *no_daemon;        /* what the process is that it named; NULL: it named none */
 	struct {
 		pid_t pid;
 		int wait_status;

@@ -38,6 +38,15 @@ def puppet():
     os.execv(sys.argv[2], sys.argv[2:])
 def sleep():
     time.sleep(1000)
+def zombie():
+    def parent():
+        pid = os.fork() or os._exit(0)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        os.write(w, b"%d" % pid)
+        sleep()
+    r, w = os.pipe()
+    daemon(parent)
+    return int(os.read(r, 20))
 def wait_gone(pid):
     while os.path.exists("/proc/%d" % pid):
         time.sleep(0.01)
@@ -221,7 +230,9 @@ def test_a_file_that_everybody_may_write_is_taken_with_a_warning(launch, manager
     ("write(P, 2**32 + d)", "its number cannot be the daemon's pid"),
     ("write(P, '9' * 30)", "its number cannot be the daemon's pid"),
     ("write(P, '9' * 9000)", "its first line is not a decimal number"),
-    ("write(P, os.getpid())", "it names a process that sdwd did not start"),
+    # The launcher, which was reaped by then.
+    ("write(P, os.getpid())", "it names a process that does not exist"),
+    ("write(P, zombie())", "it names a process that has ended"),
     ("write(P + 2 * '.', d); os.symlink(P + 2 * '.', P)", "it cannot be read: Too many levels of symbolic links"),
     ("os.mkfifo(P)", "it is not a regular file"),
     ("os.mkdir(P)", "it is not a regular file"),
@@ -429,7 +440,9 @@ def test_mainpid_of_a_foreign_process_is_refused(sdwd, manager, child):
     child("notify('X_AFTER=1')")
     manager.wait_for("X_AFTER=1")
     assert "supervising" not in run.stderr()
-    assert f"MAINPID={os.getpid()} " in run.stderr()
+    for pid, what in ((1, "a process that sdwd did not start"), (os.getpid(), "a process that sdwd did not start"),
+                      (run.pid, "sdwd itself")):
+        assert f"MAINPID={pid} of the child names {what}: ignored" in run.stderr()
     end(child, 2)
     assert run.wait() == 2
 

@@ -89,7 +89,7 @@ def test_the_childs_mainpid_cannot_name_a_hook(with_hook, child, tmp_path):
     run = with_hook(f"echo $$ >{tmp_path}/pid; exec sleep 1004")
     pid = wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "hook")
     child(f"notify('MAINPID={pid}')")
-    run.wait_stderr(f"MAINPID={pid} of the child is not a process of ours")
+    run.wait_stderr(f"MAINPID={pid} of the child names a process that belongs to a check or hook of sdwd's: ignored")
     assert run.terminate() == -signal.SIGTERM
 
 
@@ -141,7 +141,8 @@ def test_a_pidfile_cannot_name_a_check(sdwd, tmp_path, who):
     run = sdwd(f"--pidfile={tmp_path}/pid", f"--exec={RUNS_ON.format(tmp_path)}", *SOON, "--pidfile-timeout=1s",
                command=["sh", "-c", launcher])
     assert run.wait() == 125
-    assert "it names a process that sdwd did not start" in run.stderr() and "supervising" not in run.stderr()
+    reason = f"--pidfile={tmp_path}/pid: it names a process that belongs to a check or hook of sdwd's\n"
+    assert reason in run.stderr() and "supervising" not in run.stderr()
 
 
 def test_what_checks_leave_does_not_displace_a_daemon_that_died_early(sdwd, tmp_path):
