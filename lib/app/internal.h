@@ -206,8 +206,11 @@ void supervisor_check_ready(struct supervisor *s);
 const char *supervisor_probe_name(const struct supervisor *s,
 				  ptrdiff_t slot); /* "process" for MONITOR_PROCESS */
 
+/* owner.c: what the probes tell and ask */
+extern const struct probe_owner owner_of_probes;
+
 /* looks.c: outcomes into the monitor, looks out of it, the process, the pings */
-extern const struct probe_owner looks_owner;
+void looks_outcome(struct supervisor *s, struct probe *p, const struct outcome *o);
 ptrdiff_t looks_slot_of(const struct supervisor *s, const struct probe *p);
 void looks_begin(struct supervisor *s);
 void looks_end(struct supervisor *s);  /* a stop began: cancel all */

@@ -54,8 +54,7 @@ static void end_look(struct supervisor *s, size_t i, struct outcome *o) {
 	status_changed(s);
 }
 
-static void on_outcome(struct probe_owner *owner, struct probe *p, const struct outcome *o) {
-	struct supervisor *s = container_of(owner, struct supervisor, owner);
+void looks_outcome(struct supervisor *s, struct probe *p, const struct outcome *o) {
 	size_t i = (size_t)looks_slot_of(s, p);
 	struct outcome copy = *o;
 
@@ -79,48 +78,6 @@ static void on_outcome(struct probe_owner *owner, struct probe *p, const struct 
 	(void)monitor_feed(&s->monitor, i, o->verdict, s->now);
 	status_changed(s);
 }
-
-static void on_words(struct probe_owner *owner, struct probe *p, const struct notify_msg *m) {
-	relay_words(container_of(owner, struct supervisor, owner), p, m);
-}
-
-static void on_helper(struct probe_owner *owner, struct probe *p, pid_t pid) {
-	helpers_add(&container_of(owner, struct supervisor, owner)->helpers, pid);
-}
-
-static int ask(struct probe_owner *owner, struct prober_call *call, usec_t deadline_at,
-	       struct outcome *ret) {
-	struct supervisor *s = container_of(owner, struct supervisor, owner);
-	pid_t before = s->prober.pid;
-	int r = prober_ask(&s->prober, call, deadline_at, ret);
-
-	if (s->prober.pid > 0 && s->prober.pid != before)
-		helpers_add(&s->helpers, s->prober.pid);
-	return r;
-}
-
-static bool ask_expire(struct probe_owner *owner, struct prober_call *call,
-		       struct prober_reply *ret) {
-	struct supervisor *s = container_of(owner, struct supervisor, owner);
-
-	return prober_expire(&s->prober, call, ret);
-}
-
-static void ask_cancel(struct probe_owner *owner, struct prober_call *call) {
-	struct supervisor *s = container_of(owner, struct supervisor, owner);
-
-	prober_cancel(&s->prober, call);
-}
-
-const struct probe_owner looks_owner = {
-	.on_outcome = on_outcome,
-	.on_words = on_words,
-	.environment = environment_of_probe,
-	.on_helper = on_helper,
-	.ask = ask,
-	.ask_expire = ask_expire,
-	.ask_cancel = ask_cancel,
-};
 
 /* A push probe has the one interval, and its looks take no time. */
 static struct schedule_conf schedule_of(const struct supervisor *s, const struct probe_conf *c) {

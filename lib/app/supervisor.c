@@ -291,7 +291,7 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 	s->adopt.retry_at = s->adopt.deadline_at = s->act.at = s->ending.at = s->flush_at =
 		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = s->hold.at =
 			s->pause.at = USEC_INFINITY;
-	s->owner = looks_owner;
+	s->owner = owner_of_probes;
 	prober_init(&s->prober);
 	control_init(s);
 	ev_io_init(&s->signals_io, NULL, -1, EV_READ);

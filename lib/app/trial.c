@@ -112,6 +112,11 @@ static void on_helper(struct probe_owner *owner, struct probe *p, pid_t pid) {
 	l->has_helper = true;
 }
 
+static bool is_helper(struct probe_owner *owner, pid_t pid) {
+	/* Only --peer=child asks, and there is no child. */
+	return false;
+}
+
 static int ask(struct probe_owner *owner, struct prober_call *call, usec_t deadline_at,
 	       struct outcome *ret) {
 	struct trial *t = trial_of(owner);
@@ -136,6 +141,7 @@ static const struct probe_owner trial_owner = {
 	.on_words = on_words,
 	.environment = environment,
 	.on_helper = on_helper,
+	.is_helper = is_helper,
 	.ask = ask,
 	.ask_expire = ask_expire,
 	.ask_cancel = ask_cancel,

@@ -51,6 +51,10 @@ struct probe_owner {
 	/* @p has started @pid (spawn_start()), which is none of the service's processes. */
 	void (*on_helper)(struct probe_owner *owner, struct probe *p, pid_t pid);
 
+	/* True where @pid is none of the service's processes, but one of a check or hook, whichever
+	 * probe runs it. */
+	bool (*is_helper)(struct probe_owner *owner, pid_t pid);
+
 	/* Asks the prober, as prober_ask(), prober_expire() and prober_cancel() of app/prober.h. */
 	int (*ask)(struct probe_owner *owner, struct prober_call *call, usec_t deadline_at,
 		   struct outcome *ret);

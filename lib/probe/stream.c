@@ -248,7 +248,7 @@ static bool take_connection(struct stream_probe *s, int result, bool is_last, st
 	}
 	ev_io_init(&s->io, on_io, result, 0);
 	s->phase = STREAM_TALKING;
-	if (settings(s)->judge_peer && settings(s)->judge_peer(result, ret))
+	if (settings(s)->judge_peer && settings(s)->judge_peer(&s->probe, result, ret))
 		return true;
 	if (talk(s, is_last, ret))
 		return true;

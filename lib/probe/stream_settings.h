@@ -12,6 +12,8 @@
 /* What one look sends at most. */
 #define STREAM_SEND_MAX (16 * 1024)
 
+struct probe;
+
 struct stream_text {
 	char *data; /* owned; NULL: none */
 	size_t length;
@@ -27,10 +29,10 @@ struct stream_settings {
 	/* made by the kind's check */
 	struct dial_target target;
 	/*
-	 * Judges who is at the other end of @fd, before anything is sent. True: *@ret is the
+	 * Judges for @p who is at the other end of @fd, before anything is sent. True: *@ret is the
 	 * outcome; false: the look goes on. NULL: anybody is right.
 	 */
-	bool (*judge_peer)(int fd, struct outcome *ret);
+	bool (*judge_peer)(struct probe *p, int fd, struct outcome *ret);
 };
 
 /* For option tables: TEXT with C escapes, or @FILE, read now. The field is a struct stream_text. */

@@ -11,7 +11,7 @@
 /*
  * --peer=child asks the kernel who listens: SO_PEERCRED of a connected socket names the process
  * that called listen(2) (unix(7)), whoever accepts.  What descends from us is the child, or what
- * the child made.
+ * the child made, or it belongs to a check or hook of ours, which proves nothing of the service.
  */
 
 static const struct opt_word peer_words[] = {{"child", 1}, {NULL}};
@@ -30,10 +30,18 @@ static const struct opt unix_options[] = {
 	{NULL},
 };
 
-static bool judge_peer(int fd, struct outcome *ret) {
+/* Somebody who is there, and none of the service. */
+static void set_stranger(struct outcome *ret, pid_t pid, const char *what) {
+	char name[64] = "?";
+
+	(void)proc_read_comm(pid, name, sizeof(name));
+	outcome_set(ret, CAUSE_WRONG_PEER, "pid %d (%s) listens there, which %s", pid, name, what);
+}
+
+static bool judge_peer(struct probe *p, int fd, struct outcome *ret) {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	char name[64] = "?", what[64];
+	char what[64];
 	struct text t = TEXT_OVER(what);
 	int r;
 
@@ -46,6 +54,10 @@ static bool judge_peer(int fd, struct outcome *ret) {
 			    "a process of another PID namespace listens there");
 		return true;
 	}
+	if (p->owner->is_helper(p->owner, peer.pid)) {
+		set_stranger(ret, peer.pid, "belongs to a check or hook of sdwd's");
+		return true;
+	}
 	r = proc_is_descendant(peer.pid);
 	if (r > 0)
 		return false;
@@ -55,12 +67,8 @@ static bool judge_peer(int fd, struct outcome *ret) {
 	} else if (r < 0) {
 		text_addf(&t, "whose process pid %d is", peer.pid);
 		outcome_from_errno(ret, what, -r);
-	} else {
-		(void)proc_read_comm(peer.pid, name, sizeof(name));
-		outcome_set(ret, CAUSE_WRONG_PEER,
-			    "pid %d (%s) listens there, which is no process of this service",
-			    peer.pid, name);
-	}
+	} else
+		set_stranger(ret, peer.pid, "is no process of this service");
 	return true;
 }
 

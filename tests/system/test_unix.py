@@ -163,6 +163,41 @@ def test_B6_a_foreign_process_takes_the_socket_over(sdwd, manager, child, stream
     assert edges(run.stderr())[0][2] == "wrong-peer"
 
 
+# Listens at argv[1] as a process of its own, or in one below it, and stays.
+LISTENER = """#!/usr/bin/python3
+import os, socket, sys, time
+if len(sys.argv) > 2 and os.fork() > 0:
+    time.sleep(1000)
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+while True:
+    s.accept()[0].sendall(b"ok")
+"""
+
+
+@pytest.mark.option("peer")
+@pytest.mark.parametrize("by", ["--exec", "--unhealthy-hook"])
+@pytest.mark.parametrize("where", ["itself", "below"])
+def test_B6_a_check_or_hook_of_sdwds_own_is_not_the_child(sdwd, manager, child, tmp_path, by, where):
+    script, path = tmp_path / "listener.py", tmp_path / "socket"
+    script.write_text(LISTENER, encoding="utf-8")
+    script.chmod(0o755)
+    run = sdwd("--heartbeat", "--silence=300ms", f"{by}={script} {path}{' below' if where == 'below' else ''}",
+               *(["--timeout=1h", "--optional"] if by == "--exec" else ["--hook-timeout=1h"]),
+               f"--unix={path}", "--peer=child", "--expect=ok", "--optional", *SOON, *SEEN, command=child.command,
+               watchdog=30)
+    child("beat()")
+    run.wait_stderr(") listens there, which belongs to a check or hook of sdwd's")
+    assert {cause for _, cause, _ in outcomes(run.stderr(), "unix")} <= {"connect-failed", "connect-refused", "wrong-peer"}
+    # The service's own at the same path is taken.
+    path.unlink()
+    child(LISTEN.format(path=str(path)).replace("connection.recv(100)", "pass"))
+    child("threading.Thread(target=serve, daemon=True).start()")
+    run.wait_stderr("sdwd: unix: pass (ok)")
+    assert manager.ready_at is not None
+
+
 @pytest.mark.option("peer")
 def test_B6_a_socket_of_whoever_passed_it_on(sdwd, tmp_path):
     # As with socket activation: the child accepts, but another process listened.

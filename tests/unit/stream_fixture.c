@@ -29,6 +29,12 @@ static void on_outcome(struct probe_owner *owner, struct probe *p, const struct 
 	f->is_over = true;
 }
 
+static bool is_helper(struct probe_owner *owner, pid_t pid) {
+	const struct stream_fixture *f = container_of(owner, struct stream_fixture, owner);
+
+	return f->helper == pid;
+}
+
 static struct stream_fixture *setup(const struct probe_class *class) {
 	struct stream_fixture *f = calloc(1, sizeof(*f));
 
@@ -36,6 +42,7 @@ static struct stream_fixture *setup(const struct probe_class *class) {
 	f->loop = new_loop();
 	f->class = class;
 	f->owner.on_outcome = on_outcome;
+	f->owner.is_helper = is_helper;
 	f->peer = -1;
 	f->n_fds = count_fds();
 	return f;

@@ -18,6 +18,7 @@ struct stream_fixture {
 	struct outcome outcome;
 	bool is_over;
 	unsigned n_outcomes; /* told by on_outcome() */
+	pid_t helper;        /* what the owner knows for a process of its own */
 	size_t n_fds;
 	int listener; /* of the server, -1: none */
 	int peer;     /* the server's end of the last connection, -1: none */

@@ -157,6 +157,23 @@ static void test_b6_another_process_listens(void **state) {
 	stream_fixture_expect(f, CAUSE_OK, NULL);
 }
 
+/* It descends from us as the child does. */
+static void test_b6_a_check_of_our_own_listens(void **state) {
+	struct stream_fixture *f = *state;
+	size_t length;
+	char *heard;
+
+	stream_fixture_aim(f, OPTIONS("peer", "child", "send", "secret", "expect", "ok"));
+	f->helper = listen_elsewhere(f, false);
+	stream_fixture_begin(f);
+	stream_fixture_expect(f, CAUSE_WRONG_PEER,
+			      ") listens there, which belongs to a check or hook of sdwd's");
+	heard = stream_fixture_heard(f, &length);
+	assert_int_equal(length, 0);
+	free(heard);
+	end(f->helper);
+}
+
 static void test_b6_whoever_listened_has_ended(void **state) {
 	struct stream_fixture *f = *state;
 	pid_t pid = listen_elsewhere(f, false);
@@ -197,6 +214,7 @@ int main(void) {
 		unix_test(test_queue_full),
 		unix_test(test_peer_is_the_child_or_below_it),
 		unix_test(test_b6_another_process_listens),
+		unix_test(test_b6_a_check_of_our_own_listens),
 		unix_test(test_b6_whoever_listened_has_ended),
 		unix_test(test_b6_a_peer_of_another_namespace),
 		unix_test(test_no_answer_of_the_kernel_is_unknown),
