@@ -18,8 +18,6 @@
 
 /* A result that nobody waited for is good for so long. */
 #define FRESH (10 * USEC_PER_SEC)
-/* While there are known addresses, this part of the time may go into finding new ones. */
-#define SHARE 4
 /* More names than probes: there are not. */
 #define LOOKUPS_MAX 128
 
@@ -157,8 +155,8 @@ static const char *resolve(struct ask *a, const char *name, usec_t until_at) {
 bool resolve_target(struct ask *a, const char *name, uint16_t port, struct dial_target *ret,
 		    struct outcome *o) {
 	bool is_known = a->request.n_addresses > 0;
-	usec_t left = ask_left_usec(a);
-	const char *why = resolve(a, name, usec_add(usec_now(), is_known ? left / SHARE : left));
+	usec_t time = prober_resolve_time(ask_left_usec(a), is_known);
+	const char *why = resolve(a, name, usec_add(usec_now(), time));
 
 	if (!why)
 		dial_target_resolved(ret, a->resolved, a->n_resolved, port);

@@ -77,7 +77,7 @@ int prober_open(struct prober *p, struct ev_loop *loop, struct text *error) {
 	return r;
 }
 
-/* The index of the first probe that only the prober can look for; n_probes: there is none. */
+/* The index of the first probe that needs the prober; n_probes: there is none. */
 static size_t first_remote(const struct conf *c) {
 	size_t i = 0;
 

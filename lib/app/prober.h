@@ -36,7 +36,7 @@ struct prober {
 	usec_t backoff_usec;
 };
 
-/* True where there is a probe that only the prober can look for. */
+/* True where there is a probe that needs the prober. */
 bool prober_is_needed(const struct conf *c);
 
 /*

@@ -39,8 +39,8 @@ struct probe_kind {
 	 * line, or NULL. May be NULL. */
 	const char *(*note)(const void *settings);
 
-	/* Of checked settings: why only the prober can look ("https"), or NULL where sdwd itself
-	 * can. May be NULL: sdwd always can. */
+	/* Of checked settings: what needs the prober ("https"), or NULL where sdwd itself can look.
+	 * May be NULL: sdwd always can. */
 	const char *(*needs_prober)(const void *settings);
 
 	/* Names of generic options that this kind knows beyond those of its mode, and of those of

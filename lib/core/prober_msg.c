@@ -19,6 +19,12 @@
 #define REPLY 'A'
 #define IPV4_BYTES 4
 
+usec_t prober_resolve_time(usec_t left_usec, bool is_known) {
+	usec_t quarter = left_usec / 4;
+
+	return is_known ? quarter : left_usec - quarter;
+}
+
 struct writer {
 	char *at;
 };
@@ -189,6 +195,12 @@ int prober_reply_decode(struct prober_reply *ret, const char *data, size_t lengt
 		return -EBADMSG;
 	*ret = reply;
 	return 0;
+}
+
+void prober_reply_outcome(const struct prober_reply *r, struct outcome *ret) {
+	outcome_set(ret, r->cause, NULL);
+	if (r->text[0] != '\0')
+		outcome_set(ret, r->cause, "%s", r->text);
 }
 
 const char *prober_request_word(const struct prober_request *r, const char *word) {

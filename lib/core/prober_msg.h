@@ -38,6 +38,12 @@ struct prober_address {
  */
 #define PROBER_MARGIN_USEC (100 * USEC_PER_MSEC)
 
+/*
+ * How much of the @left_usec of a look may go into finding the addresses of a name. Where some are
+ * known they will do as well, so it is a quarter; else three, and one is left to connect in.
+ */
+usec_t prober_resolve_time(usec_t left_usec, bool is_known);
+
 struct prober_request {
 	uint32_t id;        /* not 0; the reply has the same */
 	usec_t deadline_at; /* CLOCK_MONOTONIC: the reply must be on its way by then */
@@ -73,6 +79,9 @@ size_t prober_reply_encode(char buffer[static PROBER_REPLY_MAX], const struct pr
 /* Reads one packet. Returns 0, or -EBADMSG; @ret is written on success only. */
 int prober_request_decode(struct prober_request *ret, const char *data, size_t length);
 int prober_reply_decode(struct prober_reply *ret, const char *data, size_t length);
+
+/* What @r says, as an outcome; of the verdict it is the cause that decides. */
+void prober_reply_outcome(const struct prober_reply *r, struct outcome *ret);
 
 /*
  * The word behind @word of @r, or NULL behind the last one; @word NULL: the first. A decoded

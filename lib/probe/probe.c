@@ -16,11 +16,13 @@ static const struct probe_class *class_of(const struct probe_kind *kind) {
 
 int probe_new(const struct probe_conf *conf, struct probe_owner *owner, struct ev_loop *loop,
 	      struct probe **ret, struct text *error) {
-	const struct probe_class *class =
-		conf_needs_prober(conf) ? &probe_remote : class_of(conf->kind);
-	struct probe *p = calloc(1, class->size);
+	const struct probe_class *class = class_of(conf->kind);
+	struct probe *p;
 	int r;
 
+	if (conf_needs_prober(conf) && !class->asks)
+		class = &probe_remote;
+	p = calloc(1, class->size);
 	if (!p)
 		return -ENOMEM;
 	p->class = class;

@@ -15,8 +15,8 @@
  * what follows from an outcome is not its business (core/health.h).  A new probe is one file with
  * one static struct probe_class, and one line in registry.c.
  *
- * Life: init -> attach -> (start ... one on_outcome)* -> done.  A probe has no timers: the
- * supervisor holds the one deadline of a look and calls expire().  All calls come from the loop's
+ * Life: init -> attach -> (start ... one on_outcome)* -> done.  A probe has no timer for its looks:
+ * the supervisor holds the one deadline of each and calls expire().  All calls come from the loop's
  * thread; none may block.
  */
 
@@ -66,6 +66,8 @@ struct probe_owner {
 struct probe_class {
 	const struct probe_kind *kind;
 	size_t size; /* of the struct that begins with struct probe */
+	bool asks;   /* where the prober is needed it asks for it; else probe_remote takes its place
+		      */
 
 	/*
 	 * Before the child is started: opens what the child inherits. p->conf, owner and loop are

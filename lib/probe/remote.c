@@ -23,17 +23,11 @@ static struct remote_probe *remote_probe(struct probe *p) {
 	return container_of(p, struct remote_probe, probe);
 }
 
-static void set_outcome(struct outcome *o, const struct prober_reply *reply) {
-	outcome_set(o, reply->cause, NULL);
-	if (reply->text[0] != '\0')
-		outcome_set(o, reply->cause, "%s", reply->text);
-}
-
 static void on_reply(struct prober_call *call, const struct prober_reply *reply) {
 	struct remote_probe *r = container_of(call, struct remote_probe, call);
 	struct outcome o;
 
-	set_outcome(&o, reply);
+	prober_reply_outcome(reply, &o);
 	r->probe.owner->on_outcome(r->probe.owner, &r->probe, &o);
 }
 
@@ -68,7 +62,7 @@ static void remote_expire(struct probe *p, struct outcome *ret) {
 	char within[USEC_STR_MAX];
 
 	if (p->owner->ask_expire(p->owner, &remote_probe(p)->call, &reply))
-		set_outcome(ret, &reply);
+		prober_reply_outcome(&reply, ret);
 	else
 		outcome_set(ret, CAUSE_PROBER, "the prober did not answer within %s",
 			    usec_str_short(within, p->conf->timeout_usec));

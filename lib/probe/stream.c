@@ -50,7 +50,12 @@ static const struct stream_settings *settings(const struct stream_probe *s) {
 	return s->probe.conf->settings;
 }
 
+static const struct dial_target *target(const struct stream_probe *s) {
+	return settings(s)->name ? &s->lookup.target : &settings(s)->target;
+}
+
 static void hang_up(struct stream_probe *s) {
+	lookup_cancel(&s->lookup);
 	dial_cancel(&s->dial);
 	if (s->phase == STREAM_TALKING || s->phase == STREAM_LINGERING) {
 		ev_io_stop(s->probe.loop, &s->io);
@@ -95,7 +100,7 @@ static int discard(struct stream_probe *s) {
 
 /* The look has its verdict. */
 static void settle(struct stream_probe *s, enum verdict verdict) {
-	bool has_time_wait = settings(s)->target.addresses[0].any.sa_family != AF_UNIX;
+	bool has_time_wait = target(s)->addresses[0].any.sa_family != AF_UNIX;
 	int r;
 
 	if (s->phase == STREAM_TALKING) {
@@ -264,19 +269,45 @@ static void on_dialled(struct dial *d, int result) {
 		tell(s, &o);
 }
 
+/* Begins to connect; as hear(). */
+static bool connect_to_target(struct stream_probe *s, struct outcome *ret) {
+	int fd = -1, r;
+
+	s->phase = STREAM_CONNECTING;
+	s->dial.on_done = on_dialled;
+	r = dial_start(&s->dial, s->probe.loop, target(s), &fd);
+	return r != 0 && take_connection(s, r < 0 ? r : fd, false, ret);
+}
+
+static void on_looked_up(struct lookup *l, const struct outcome *unknown) {
+	struct stream_probe *s = container_of(l, struct stream_probe, lookup);
+	struct outcome o;
+
+	if (unknown)
+		tell(s, unknown);
+	else if (connect_to_target(s, &o))
+		tell(s, &o);
+}
+
+/* As hear(). */
+static bool look_up(struct stream_probe *s, struct outcome *ret) {
+	int r;
+
+	s->phase = STREAM_LOOKING_UP;
+	s->lookup.on_done = on_looked_up;
+	r = lookup_start(&s->lookup, &s->probe, settings(s)->name, ret);
+	return r == LOOKUP_UNKNOWN || (r == LOOKUP_FOUND && connect_to_target(s, ret));
+}
+
 int stream_start(struct probe *p, struct outcome *ret) {
 	struct stream_probe *s = stream_probe(p);
-	int fd = -1, r;
 
 	assert(s->phase == STREAM_IDLE || s->phase == STREAM_LINGERING);
 	if (s->phase == STREAM_LINGERING)
 		s->closes_itself = false;
 	hang_up(s);
 	s->sent = s->received = s->matched = 0;
-	s->phase = STREAM_CONNECTING;
-	s->dial.on_done = on_dialled;
-	r = dial_start(&s->dial, p->loop, &settings(s)->target, &fd);
-	if (r == 0 || !take_connection(s, r < 0 ? r : fd, false, ret))
+	if (settings(s)->name ? !look_up(s, ret) : !connect_to_target(s, ret))
 		return 0;
 	settle(s, ret->verdict);
 	return PROBE_DONE;
@@ -303,7 +334,12 @@ void stream_expire(struct probe *p, struct outcome *ret) {
 	bool is_queue_full = s->dial.is_queue_full, is_over = false;
 	int fd = -1, r;
 
-	if (s->phase == STREAM_CONNECTING) {
+	if (s->phase == STREAM_LOOKING_UP) {
+		/* It has less time than the look: only we ourselves can have been late. */
+		is_over = true;
+		if (lookup_expire(&s->lookup, ret) == LOOKUP_FOUND)
+			outcome_set(ret, CAUSE_SELF, "no time was left to connect");
+	} else if (s->phase == STREAM_CONNECTING) {
 		r = dial_check(&s->dial, &fd);
 		is_over = r != 0 && take_connection(s, r < 0 ? r : fd, true, ret);
 	} else

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/match.h"
+#include "probe/lookup.h"
 #include "probe/probe.h"
 #include "probe/stream_settings.h"
 
@@ -12,6 +13,7 @@
 
 enum stream_phase {
 	STREAM_IDLE,
+	STREAM_LOOKING_UP,
 	STREAM_CONNECTING,
 	STREAM_TALKING,
 	STREAM_LINGERING, /* the look is over, the server's end is waited for */
@@ -20,6 +22,7 @@ enum stream_phase {
 struct stream_probe {
 	struct probe probe;
 	enum stream_phase phase;
+	struct lookup lookup;
 	struct dial dial;
 	struct ev_io io;    /* its fd is ours while talking and lingering */
 	bool closes_itself; /* the server, as far as was seen */

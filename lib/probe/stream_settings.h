@@ -13,6 +13,7 @@
 #define STREAM_SEND_MAX (16 * 1024)
 
 struct probe;
+struct host_port;
 
 struct stream_text {
 	char *data; /* owned; NULL: none */
@@ -28,6 +29,7 @@ struct stream_settings {
 	regex_t *expect; /* NULL: no answer is asked for */
 	/* made by the kind's check */
 	struct dial_target target;
+	const struct host_port *name; /* to be looked up, then target is empty; NULL: it is not */
 	/*
 	 * Judges for @p who is at the other end of @fd, before anything is sent. True: *@ret is the
 	 * outcome; false: the look goes on. NULL: anybody is right.

@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/tcp.h"
 
-#include <errno.h>
-
 #include "probe/stream.h"
 
 static const struct opt tcp_options[] = {STREAM_OPTIONS, {NULL}};
 
 static int tcp_check(const char *target, void *settings, struct text *error) {
 	struct tcp_settings *s = settings;
-	char quoted[OPT_QUOTED_MAX];
 	int r = host_port_parse(&s->address, target, error);
 
 	if (r < 0)
 		return r;
-	if (s->address.is_name) {
-		text_addf(error,
-			  "the host name %s is not looked up: give a numeric address, or localhost",
-			  opt_quoted(quoted, s->address.host));
-		return -EINVAL;
-	}
 	s->stream.target = s->address.target;
+	s->stream.name = s->address.is_name ? &s->address : NULL;
 	return 0;
+}
+
+static const char *tcp_needs_prober(const void *settings) {
+	const struct tcp_settings *s = settings;
+
+	return s->stream.name ? "a host name" : NULL;
 }
 
 static const struct probe_kind tcp_kind = {
@@ -34,11 +32,13 @@ static const struct probe_kind tcp_kind = {
 	.check = tcp_check,
 	.settings_done = stream_settings_done,
 	.note = stream_note,
+	.needs_prober = tcp_needs_prober,
 };
 
 const struct probe_class probe_tcp = {
 	.kind = &tcp_kind,
 	.size = sizeof(struct stream_probe),
+	.asks = true,
 	.start = stream_start,
 	.expire = stream_expire,
 	.cancel = stream_cancel,

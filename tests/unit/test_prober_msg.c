@@ -250,6 +250,27 @@ static void test_a_text_is_one_clean_line(void **state) {
 	}
 }
 
+static void test_a_reply_as_an_outcome(void **state) {
+	struct prober_reply r = reply();
+	struct outcome o;
+
+	prober_reply_outcome(&r, &o);
+	assert_int_equal(o.cause, CAUSE_TLS);
+	assert_int_equal(o.verdict, cause_verdict(CAUSE_TLS));
+	assert_string_equal(o.text, r.text);
+	r.text[0] = '\0';
+	prober_reply_outcome(&r, &o);
+	assert_string_equal(o.text, cause_text(CAUSE_TLS));
+}
+
+static void test_the_time_for_a_name(void **state) {
+	assert_int_equal(prober_resolve_time(4000, true), 1000);
+	assert_int_equal(prober_resolve_time(4000, false), 3000);
+	assert_int_equal(prober_resolve_time(0, true), 0);
+	assert_int_equal(prober_resolve_time(3, true), 0);
+	assert_int_equal(prober_resolve_time(3, false), 3);
+}
+
 static void test_an_empty_text(void **state) {
 	struct prober_reply sent = {.id = 1, .cause = CAUSE_OK}, got;
 	char packet[PROBER_REPLY_MAX];
@@ -268,6 +289,8 @@ int main(void) {
 		cmocka_unit_test(test_bad_fields),
 		cmocka_unit_test(test_one_address_too_many),
 		cmocka_unit_test(test_a_text_is_one_clean_line),
+		cmocka_unit_test(test_a_reply_as_an_outcome),
+		cmocka_unit_test(test_the_time_for_a_name),
 		cmocka_unit_test(test_an_empty_text),
 	};
 
