@@ -56,7 +56,8 @@ class Lint:
         for folder in folders or ["."]:
             for base, names, leaves in os.walk(self.root / folder):
                 names[:] = sorted(n for n in names if n not in NOT_OURS)
-                for leaf in sorted(leaves):
+                # In a linked work tree of git .git is a file.
+                for leaf in sorted(set(leaves) - NOT_OURS):
                     path = Path(base) / leaf
                     if (suffixes is None or path.suffix in suffixes) and path.is_file() and not path.is_symlink():
                         yield path
