@@ -3,12 +3,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/usec.h"
 #include "probe/connect_error.h"
+
+/* As often as sdwd itself tries (sys/dial.c). */
+#define QUEUE_RETRY_MSEC 20
 
 /* A name that nobody has (RFC 6761 section 6.4); libcurl is told its addresses. */
 #define ELSEWHERE "target.invalid"
@@ -95,21 +99,32 @@ static int on_close(void *context, curl_socket_t fd) {
 	return close(fd);
 }
 
+/* Never without a bound: 0 would be none. */
+static int set_timeout(struct easy *e) {
+	long left = MAX((long)(usec_sub(e->deadline_at, usec_now()) / USEC_PER_MSEC), 1L);
+	int r = CURLE_OK;
+
+	r |= curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, left);
+	r |= curl_easy_setopt(e->curl, CURLOPT_CONNECTTIMEOUT_MS, left);
+	return r;
+}
+
 int easy_init(struct easy *e, const char *url, const struct dial_target *target,
 	      const struct tls_settings *tls, usec_t deadline_at) {
-	long left = (long)(usec_sub(deadline_at, usec_now()) / USEC_PER_MSEC);
 	CURL *curl = curl_easy_init();
 	int r = CURLE_OK;
 
-	*e = (struct easy){.curl = curl};
+	*e = (struct easy){
+		.curl = curl,
+		.is_unix = target->addresses[0].any.sa_family == AF_UNIX,
+		.deadline_at = deadline_at,
+	};
 	if (!curl)
 		return -ENOMEM;
 	r |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, e->error);
 	r |= curl_easy_setopt(curl, CURLOPT_URL, url);
-	/* Not by a signal, and never without a bound: 0 would be none. */
 	r |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	r |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, MAX(left, 1L));
-	r |= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, MAX(left, 1L));
+	r |= set_timeout(e);
 	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, e);
 	r |= curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -117,6 +132,39 @@ int easy_init(struct easy *e, const char *url, const struct dial_target *target,
 	r |= set_target(e, target);
 	r |= set_tls(curl, tls);
 	return r == CURLE_OK ? 0 : -ENOMEM;
+}
+
+/* What the last failed connection died of, 0: nothing that libcurl knows. */
+static int connect_error(const struct easy *e) {
+	long error = 0;
+
+	(void)curl_easy_getinfo(e->curl, CURLINFO_OS_ERRNO, &error);
+	return (int)error;
+}
+
+/*
+ * connect(2) says EAGAIN at once where the queue of a Unix socket is full. libcurl takes that for a
+ * connection in progress, and then finds neither a connection nor an error.
+ */
+static bool is_queue_full(const struct easy *e, CURLcode code) {
+	return code == CURLE_COULDNT_CONNECT && e->is_unix &&
+	       (connect_error(e) == 0 || connect_error(e) == EAGAIN);
+}
+
+CURLcode easy_perform(struct easy *e) {
+	CURLcode code;
+
+	for (;;) {
+		code = curl_easy_perform(e->curl);
+		e->is_queue_full = is_queue_full(e, code);
+		if (!e->is_queue_full)
+			return code;
+		if (usec_add(usec_now(), QUEUE_RETRY_MSEC * USEC_PER_MSEC) >= e->deadline_at)
+			return CURLE_OPERATION_TIMEDOUT;
+		(void)poll(NULL, 0, QUEUE_RETRY_MSEC);
+		if (set_timeout(e) != CURLE_OK)
+			return CURLE_OUT_OF_MEMORY;
+	}
 }
 
 const char *easy_error(const struct easy *e, CURLcode code) {
@@ -127,23 +175,20 @@ static void set_late(const struct easy *e, usec_t within_usec, struct outcome *r
 	char within[USEC_STR_MAX];
 
 	if (!e->was_connected)
-		outcome_connect_late(ret, within_usec, false);
+		outcome_connect_late(ret, within_usec, e->is_queue_full);
 	else
 		outcome_set(ret, CAUSE_READ_TIMEOUT, "TLS handshake incomplete within %s",
 			    usec_str_short(within, within_usec));
 }
 
 void easy_outcome(const struct easy *e, CURLcode code, usec_t within_usec, struct outcome *ret) {
-	long error = 0;
-
 	switch ((int)code) {
 	case CURLE_OPERATION_TIMEDOUT:
 		set_late(e, within_usec, ret);
 		break;
 	case CURLE_COULDNT_CONNECT:
-		(void)curl_easy_getinfo(e->curl, CURLINFO_OS_ERRNO, &error);
-		if (error > 0)
-			outcome_from_connect(ret, -(int)error);
+		if (connect_error(e) > 0)
+			outcome_from_connect(ret, -connect_error(e));
 		else
 			outcome_set(ret, CAUSE_CONNECT_FAILED, "%s", easy_error(e, code));
 		break;

@@ -18,19 +18,25 @@ struct easy {
 	struct curl_slist *connect_to, *resolve; /* of the options of that name */
 	char error[CURL_ERROR_SIZE];             /* of the last failure, perhaps "" */
 	bool was_connected; /* of a connection that is closed: that was not for want of a peer */
+	bool is_unix;
+	bool is_queue_full; /* AF_UNIX: the listener took no more connections */
+	usec_t deadline_at;
 };
 
 /*
  * Makes the handle for @url; host and port of it are said in the request, and proven by the
- * certificate. @url, @target and @tls are borrowed for this call only. All that curl_easy_perform()
+ * certificate. @url, @target and @tls are borrowed for this call only. All that easy_perform()
  * does with it ends by @deadline_at. Returns 0, or -ENOMEM. easy_done() in either case.
  */
 int easy_init(struct easy *e, const char *url, const struct dial_target *target,
 	      const struct tls_settings *tls, usec_t deadline_at);
 
+/* curl_easy_perform(), which waits for a place in the queue of a Unix socket. */
+CURLcode easy_perform(struct easy *e);
+
 /*
  * What it means that there is no connection, or no TLS on it, for the reason @code of
- * curl_easy_perform(). @within_usec: what the user gave the look.
+ * easy_perform(). @within_usec: what the user gave the look.
  */
 void easy_outcome(const struct easy *e, CURLcode code, usec_t within_usec, struct outcome *ret);
 

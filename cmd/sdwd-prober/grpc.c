@@ -89,7 +89,7 @@ static CURLcode call(struct grpc_look *l) {
 		      l->ask->request.deadline_at) < 0 ||
 	    set_request(l, &headers, body, length) != CURLE_OK)
 		return CURLE_OUT_OF_MEMORY;
-	code = curl_easy_perform(l->easy.curl);
+	code = easy_perform(&l->easy);
 	(void)curl_easy_getinfo(l->easy.curl, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(l->easy.curl, CURLINFO_HTTP_VERSION, &version);
 	l->answer.http_status = (int)status;

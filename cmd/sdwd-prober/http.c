@@ -67,7 +67,7 @@ static bool open_connection(struct http_look *l, struct outcome *ret) {
 		/* What ALPN offers. */
 		(void)curl_easy_setopt(l->easy.curl, CURLOPT_HTTP_VERSION,
 				       (long)CURL_HTTP_VERSION_1_1);
-		code = curl_easy_perform(l->easy.curl);
+		code = easy_perform(&l->easy);
 	}
 	if (code == CURLE_OK)
 		code = curl_easy_getinfo(l->easy.curl, CURLINFO_ACTIVESOCKET, &l->fd);

@@ -4,7 +4,18 @@
 #include <errno.h>
 #include <string.h>
 
+#include "probe/unix_path.h"
+
 static const struct opt grpc_options[] = {
+	{
+		.name = "grpc-unix",
+		.argument = "PATH",
+		.help = "grpc: connect to this Unix socket (@NAME: an abstract one); the host is "
+			"only said, and needs no port",
+		.parse = unix_path_parse,
+		.write = unix_path_write,
+		.offset = offsetof(struct grpc_settings, unix_target),
+	},
 	{
 		.name = "grpc-tls",
 		.help = "grpc: over TLS",
@@ -67,19 +78,51 @@ static int parse_service(struct grpc_settings *s, const char *service, const cha
 	return 0;
 }
 
+/* How gRPC's own clients name a socket, and how others may. */
+static bool is_socket(const char *target) {
+	return strncmp(target, "unix:", 5) == 0 || strncmp(target, "unix-abstract:", 14) == 0 ||
+	       target[0] == '/' || target[0] == '@';
+}
+
+/* Where the connection leads elsewhere the port is only said, and that of the scheme is not. */
+static void add_port(const struct grpc_settings *s, struct text *server) {
+	const char *end = server->data[0] == '[' ? strchrnul(server->data, ']') : server->data;
+
+	if (s->unix_target.n_addresses > 0 && !strchr(end, ':'))
+		text_add(server, s->is_tls ? ":443" : ":80");
+}
+
+static int parse_server(struct grpc_settings *s, const char *target, size_t length,
+			struct text *error) {
+	char buffer[HOST_PORT_HOST_MAX + 16];
+	struct text server = TEXT_OVER(buffer);
+	int r;
+
+	text_add_bytes(&server, target, length);
+	if (length > 0)
+		add_port(s, &server);
+	if (server.is_cut)
+		return refuse(error, target, "has a host that is too long");
+	r = host_port_parse(&s->server, buffer, error);
+	if (r == 0 && s->unix_target.n_addresses > 0) {
+		s->server.target = s->unix_target;
+		s->server.is_name = false;
+	}
+	return r;
+}
+
 static int grpc_check(const char *target, void *settings, struct text *error) {
 	struct grpc_settings *s = settings;
 	size_t length = strcspn(target, "/");
-	char server[HOST_PORT_HOST_MAX + 16];
 	int r;
 
+	if (is_socket(target))
+		return refuse(error, target,
+			      "is a socket's name; what is wanted is HOST[/SERVICE] (localhost "
+			      "will do) with --grpc-unix=PATH");
 	if (strstr(target, "://"))
 		return refuse(error, target, "is a URL; what is wanted is HOST:PORT[/SERVICE]");
-	if (length >= sizeof(server))
-		return refuse(error, target, "has a host that is too long");
-	memcpy(server, target, length);
-	server[length] = '\0';
-	r = host_port_parse(&s->server, server, error);
+	r = parse_server(s, target, length, error);
 	if (r == 0)
 		r = parse_service(s, target[length] == '/' ? target + length + 1 : "", target,
 				  error);

@@ -10,8 +10,9 @@
 struct grpc_settings {
 	bool is_tls;
 	struct tls_settings tls;
+	struct dial_target unix_target; /* n_addresses 0: not given */
 	/* made by the kind's check */
-	struct host_port server;
+	struct host_port server;        /* of a Unix socket, host and port are only said */
 	char service[GRPC_SERVICE_MAX]; /* "": the whole server */
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/match.h"
 #include "probe/host_name.h"
+#include "probe/unix_path.h"
 
 static int refuse(struct text *error, const char *value, const char *reason) {
 	char quoted[OPT_QUOTED_MAX];
@@ -92,36 +93,6 @@ static int parse_statuses(const struct opt *o, const char *value, void *field, s
 	return 0;
 }
 
-static int parse_unix(const struct opt *o, const char *value, void *field, struct text *error) {
-	struct dial_target parsed;
-	char quoted[OPT_QUOTED_MAX];
-	int r = dial_target_path(&parsed, value);
-
-	if (r < 0) {
-		text_addf(error, "%s: %s", opt_quoted(quoted, value),
-			  r == -ENAMETOOLONG ? "the path of a socket has at most 107 bytes"
-			  : r == -EINVAL     ? "the path is empty"
-					     : strerror(-r));
-		return r;
-	}
-	*(struct dial_target *)field = parsed;
-	return 0;
-}
-
-/* With the folder of the start, if it was relative. */
-static void write_unix(const struct opt *o, const void *field, struct text *words) {
-	const struct dial_target *target = field;
-	const struct dial_address *a = &target->addresses[0];
-	size_t length = a->length - offsetof(struct sockaddr_un, sun_path);
-	char path[sizeof(a->un.sun_path) + 1];
-
-	memcpy(path, a->un.sun_path, length);
-	path[length] = '\0';
-	if (path[0] == '\0')
-		path[0] = '@';
-	opt_add_word(words, o->name, path);
-}
-
 /* HOST, HOST:PORT, [ADDR]:PORT; an IPv6 address without a port needs no brackets. */
 static int parse_connect(const struct opt *o, const char *value, void *field, struct text *error) {
 	static const char reason[] = "is no HOST[:PORT]";
@@ -202,8 +173,8 @@ const struct opt http_options[] = {
 		.argument = "PATH",
 		.help = "connect to this Unix socket (@NAME: an abstract one); the URL's host is "
 			"only said",
-		.parse = parse_unix,
-		.write = write_unix,
+		.parse = unix_path_parse,
+		.write = unix_path_write,
 		.offset = offsetof(struct http_settings, unix_target),
 	},
 	{

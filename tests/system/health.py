@@ -4,10 +4,11 @@
 A gRPC server with the health service, of what its arguments say; a program of its own, because grpcio's threads and
 fork() do not go together.
 
-    health.py [--port=N] [--cert=FILE --key=FILE [--client-ca=FILE]] [--none] [SERVICE=STATE...]
+    health.py [--port=N | --unix=PATH] [--cert=FILE --key=FILE [--client-ca=FILE]] [--none] [SERVICE=STATE...]
 
 STATE is a word of STATES, "hang", or the number of a gRPC status. Says "port N" and a line for each call. A line
-SERVICE=STATE on its input changes one. --none: a server without the health service.
+SERVICE=STATE on its input changes one. --unix: at a Unix socket (@NAME: an abstract one), where N says nothing. --none: a
+server without the health service.
 """
 
 import argparse
@@ -48,6 +49,7 @@ def say(*words):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--unix")
     parser.add_argument("--none", action="store_true")
     for name in ("--cert", "--key", "--client-ca"):
         parser.add_argument(name, type=Path)
@@ -59,6 +61,9 @@ def main():
         check = grpc.unary_unary_rpc_method_handler(health.check)
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})])
     address = f"127.0.0.1:{arguments.port}"
+    if arguments.unix is not None:
+        name = arguments.unix
+        address = f"unix-abstract:{name[1:]}" if name.startswith("@") else f"unix:{name}"
     if arguments.cert is None:
         port = server.add_insecure_port(address)
     else:

@@ -2,6 +2,8 @@
 """--grpc: the health service of a real gRPC server, and what else may stand at its port."""
 
 import contextlib
+import os
+import re
 import signal
 import socket
 import struct
@@ -15,6 +17,7 @@ import pytest
 
 from names import names  # pylint: disable=unused-import
 from puppet import wait_until
+from runner import command_of
 from scripted import outcomes, serve  # pylint: disable=unused-import
 from tls import authority, certificate, serve_tls, Authority  # pylint: disable=unused-import
 
@@ -156,6 +159,69 @@ def test_D9_tls_and_plaintext(sdwd, authority, certificate, health, tmp_path):
     assert one_look(sdwd, f"127.0.0.1:{tls.port}", "--grpc-tls", "--grpc-insecure") == ("pass", "ok", "SERVING")
 
 
+@pytest.mark.option("grpc-unix")
+@pytest.mark.parametrize("kind", ["absolute", "relative", "abstract"])
+def test_D10_a_unix_socket(sdwd, health, tmp_path, kind):
+    path = f"@sdwd-test-grpc-{os.getpid()}" if kind == "abstract" else tmp_path / "socket"
+    server = health(f"--unix={path}", "=SERVING", "shop.Orders=NOT_SERVING")
+    to = f"--grpc-unix={'socket' if kind == 'relative' else path}"
+    assert one_look(sdwd, "localhost", to, cwd=tmp_path) == ("pass", "ok", "SERVING")
+    # No name is looked up, and no port is connected to.
+    assert one_look(sdwd, "no.such.name:1/shop.Orders", to, cwd=tmp_path) == ("fail", "not-serving", "says NOT_SERVING")
+    assert server.calls() == ["", "shop.Orders"]
+
+
+@pytest.mark.option("grpc-unix")
+def test_D10_tls_at_a_unix_socket(sdwd, authority, certificate, health, tmp_path):
+    path = tmp_path / "socket"
+    health(f"--unix={path}", "=SERVING", f"--cert={certificate[0]}", f"--key={certificate[1]}")
+    good = [f"--grpc-unix={path}", "--grpc-tls", f"--grpc-ca={authority.pem}"]
+    assert one_look(sdwd, "localhost", *good) == ("pass", "ok", "SERVING")
+    # The certificate must have the name that is said.
+    verdict, cause, text = one_look(sdwd, "other.test", *good)
+    assert (verdict, cause) == ("fail", "tls") and "other.test" in text
+
+
+def test_D10_a_unix_socket_missing_dead_and_full(sdwd, tmp_path):
+    to = f"--grpc-unix={tmp_path}/socket"
+    assert one_look(sdwd, "localhost", to) == ("fail", "connect-failed", "cannot connect: No such file or directory")
+    with socket.socket(socket.AF_UNIX) as s, socket.socket(socket.AF_UNIX) as waits:
+        s.bind(f"{tmp_path}/socket")
+        assert one_look(sdwd, "localhost", to) == ("fail", "connect-refused", "connection refused")
+        s.listen(0)
+        waits.connect(f"{tmp_path}/socket")
+        for tls in ([], ["--grpc-tls"]):
+            assert one_look(sdwd, "localhost", to, *tls, timeout="1s") == (
+                "fail", "connect-timeout", "no connection within 1s: its listen queue is full")
+
+
+def switches(pid):
+    """How often the threads of a process have waited for something."""
+    total = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(OSError):
+            total += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status.read_text(), re.M)[1])
+    return total
+
+
+def test_a_place_in_the_queue_of_a_unix_socket_is_waited_for(sdwd, tmp_path):
+    with socket.socket(socket.AF_UNIX) as s, socket.socket(socket.AF_UNIX) as waits:
+        s.bind(f"{tmp_path}/socket")
+        s.listen(0)
+        waits.connect(f"{tmp_path}/socket")
+        run = sdwd("--grpc=localhost", f"--grpc-unix={tmp_path}/socket", *ONCE, "--timeout=1min", *SEEN)
+        [prober] = wait_until(lambda: [pid for pid in run.children() if "sdwd-prober" in command_of(pid)], "prober")
+        # It has a thread that looks, and looks again.
+        wait_until(lambda: len(os.listdir(f"/proc/{prober}/task")) == 2, "look")
+        before = switches(prober)
+        wait_until(lambda: switches(prober) > before + 3, "tries")
+        assert not outcomes(run.stderr(), "grpc")
+        s.accept()[0].close()
+        with s.accept()[0] as connection:
+            assert connection.recv(24, socket.MSG_WAITALL).startswith(b"PRI * HTTP/2.0")
+        run.wait_stderr("grpc: fail (read-failed): ")
+
+
 def frame(kind, flags=0, stream=0, payload=b""):
     return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
 
@@ -173,13 +239,21 @@ GOOD = HEAD + frame(DATA, 0, 1, b"\0\0\0\0\2\x08\1") + frame(HEADERS, END_HEADER
 
 
 class Raw:
-    """Speaks HTTP/2 by hand: says @early at once, and @answer when the request is there and each PING was answered."""
+    """
+    Speaks HTTP/2 by hand: says @early at once, and @answer when the request is there and so many of its PING and SETTINGS
+    were acknowledged.
+    """
 
-    def __init__(self, answer, early=b"", pings=0, is_closed=False):
-        self.answer, self.early, self.pings, self.is_closed = answer, early, pings, is_closed
-        self.request = b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+    def __init__(self, answer, early=b"", pings=0, settings=0, is_closed=False, path=None):
+        self.answer, self.early, self.pings, self.settings, self.is_closed = answer, early, pings, settings, is_closed
+        self.request, self.head = b"", b""
+        if path is None:
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.port = self.listener.getsockname()[1]
+        else:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(path))
+            self.listener.listen()
         self.held = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -202,11 +276,14 @@ class Raw:
         with contextlib.suppress(ConnectionError):
             take(24)
             connection.sendall(frame(SETTINGS) + self.early)
-            pings, has_asked = 0, False
-            while not has_asked or pings < self.pings:
+            pings, settings, has_asked = 0, 0, False
+            while not has_asked or pings < self.pings or settings < self.settings:
                 head = take(9)
                 payload = take(int.from_bytes(head[:3], "big"))
                 pings += head[3] == PING and head[4] & ACK
+                settings += head[3] == SETTINGS and head[4] & ACK
+                if head[3] == HEADERS:
+                    self.head = payload
                 if head[3] == DATA:
                     self.request += payload
                     has_asked |= bool(head[4] & END_STREAM)
@@ -251,9 +328,17 @@ def test_D12_a_state_of_zero(sdwd, health):
 
 def test_D13_pings_and_settings_before_the_answer(sdwd, raw):
     early = frame(PING, 0, 0, b"12345678") + frame(SETTINGS, 0, 0, struct.pack("!HI", 4, 70000)) + frame(PING, 0, 0, b"abcdefgh")
-    server = raw(GOOD, early=early, pings=2)
+    server = raw(GOOD, early=early, pings=2, settings=2)
     assert one_look(sdwd, f"127.0.0.1:{server.port}/web") == ("pass", "ok", "SERVING")
     assert server.request == b"\0\0\0\0\5\x0a\3web"
+
+
+def test_D10_what_a_server_at_a_unix_socket_is_told(sdwd, raw, tmp_path):
+    server = raw(GOOD, path=tmp_path / "socket")
+    assert one_look(sdwd, "localhost/web", f"--grpc-unix={tmp_path}/socket") == ("pass", "ok", "SERVING")
+    assert server.request == b"\0\0\0\0\5\x0a\3web"
+    # "localhost" in Huffman's code, and its length: what clients of gRPC say there, without a port.
+    assert b"\x86\xa0\xe4\x1d\x13\x9d\x09" in server.head
 
 
 # What is our own --------------------------------------------------------------------------------------------------
@@ -367,6 +452,12 @@ def test_bad_values_are_refused(sdwd, authority):
         (["--grpc=127.0.0.1:0"], "--grpc: '127.0.0.1:0' has no port within 1-65535"),
         (["--grpc=::1:50051"], "--grpc: '::1:50051' has an IPv6 address without brackets"),
         (["--grpc=http://127.0.0.1:1/"], "--grpc: 'http://127.0.0.1:1/' is a URL; what is wanted is HOST:PORT[/SERVICE]"),
+        (["--grpc=unix:/run/web"], "--grpc: 'unix:/run/web' is a socket's name; what is wanted is HOST[/SERVICE] (localhost "
+                                   "will do) with --grpc-unix=PATH"),
+        (["--grpc=localhost", "--grpc-unix="], "--grpc-unix: '': the path is empty"),
+        (["--grpc=[::1", "--grpc-unix=/run/web"], "--grpc: '[::1:80' has no closing bracket"),
+        (["--http=http://127.0.0.1/", "--grpc-unix=/run/web"],
+         "--grpc-unix: '/run/web': not an option of --http; it is one of --grpc"),
         (["--grpc=127.0.0.1:1/a b"], "--grpc: '127.0.0.1:1/a b' has a blank or control character in its service"),
         ([f"--grpc=a:1/{256 * 'x'}"], None),
         (["--grpc=127.0.0.1:1", f"--grpc-ca={authority.pem}"], "--grpc: --grpc-ca needs --grpc-tls"),

@@ -111,6 +111,8 @@ static void test_relative_paths_are_made_absolute(void **state) {
 		    wanted);
 	check_words(OPTIONS("http", "https://h/", "http-unix", "@x", "timeout", "1s"),
 		    "http|https://h/|timeout=1s|http-unix=@x|");
+	snprintf(wanted, sizeof(wanted), "grpc|h/web|timeout=1s|grpc-unix=%s/sock|", folder);
+	check_words(OPTIONS("grpc", "h/web", "grpc-unix", "sock", "timeout", "1s"), wanted);
 	assert_int_equal(unlink("ca.pem"), 0);
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(rmdir(folder), 0);
