@@ -14,7 +14,7 @@
 #include "probe/grpc.h"
 #include "resolve.h"
 
-/* How often a call that the server resets is made in one look. */
+/* How often a call whose answer libcurl loses is made in one look. */
 #define CALLS_MAX 4
 
 struct grpc_look {
@@ -23,6 +23,7 @@ struct grpc_look {
 	const struct grpc_settings *settings;
 	struct dial_target target;
 	struct easy easy;
+	bool was_begun; /* the call: libcurl is about to send it, or has */
 	struct grpc_reply answer;
 };
 
@@ -44,6 +45,21 @@ static size_t on_body(char *data, size_t size, size_t n, void *context) {
 	return l->answer.is_too_long ? 0 : size * n;
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/*
+ * Where a server refuses a call (REFUSED_STREAM, RFC 9113 section 8.7) libcurl makes it five times
+ * more, each on a new connection and at once. A look is one call: the next one comes soon enough.
+ */
+static int on_request(void *context, char *peer, char *us, int peer_port, int our_port) {
+	struct grpc_look *l = context;
+
+	if (l->was_begun)
+		return CURL_PREREQFUNC_ABORT;
+	l->was_begun = true;
+	return CURL_PREREQFUNC_OK;
+}
+#endif
+
 /* As libcurl returns codes. */
 static int set_request(struct grpc_look *l, struct curl_slist *headers, const unsigned char *body,
 		       size_t length) {
@@ -61,6 +77,10 @@ static int set_request(struct grpc_look *l, struct curl_slist *headers, const un
 	r |= curl_easy_setopt(curl, CURLOPT_HEADERDATA, l);
 	r |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	r |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, l);
+#if LIBCURL_VERSION_NUM >= 0x075000
+	(void)curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_request);
+	(void)curl_easy_setopt(curl, CURLOPT_PREREQDATA, l);
+#endif
 	return r;
 }
 
@@ -84,6 +104,8 @@ static CURLcode call(struct grpc_look *l) {
 	long status = 0, version = 0;
 	CURLcode code;
 
+	grpc_reply_init(&l->answer);
+	l->was_begun = false;
 	write_url(l->settings, &url);
 	if (easy_init(&l->easy, buffer, &l->target, &l->settings->tls,
 		      l->ask->request.deadline_at) < 0 ||
@@ -103,7 +125,7 @@ static bool was_asked(const struct grpc_look *l) {
 
 	if (l->easy.curl)
 		(void)curl_easy_getinfo(l->easy.curl, CURLINFO_PRETRANSFER_TIME_T, &at);
-	return at > 0;
+	return l->was_begun || at > 0;
 }
 
 /* The connection broke after the request. */
@@ -113,6 +135,13 @@ static void set_broken(const struct grpc_look *l, CURLcode code, struct outcome 
 	switch ((int)code) {
 	case CURLE_OUT_OF_MEMORY:
 		easy_outcome(&l->easy, code, l->conf->timeout_usec, ret);
+		break;
+	case CURLE_ABORTED_BY_CALLBACK:
+		outcome_set(ret, CAUSE_READ_FAILED, "the server refused the call");
+		break;
+	case CURLE_GOT_NOTHING:
+		/* Not for the connection's sake, which has errors of its own. */
+		outcome_set(ret, CAUSE_HTTP_PROTOCOL, "what came is no answer in HTTP/2");
 		break;
 	case CURLE_HTTP2:
 	case CURLE_UNSUPPORTED_PROTOCOL:
@@ -144,6 +173,16 @@ static void set_outcome(const struct grpc_look *l, CURLcode code, struct outcome
 		set_broken(l, code, ret);
 }
 
+/*
+ * A server may answer before it has the request, and then reset the call with NO_ERROR (RFC 9113
+ * section 8.1). Where that comes between the header and the body of ours, libcurl 7.88 fails to
+ * send the body and drops the answer, without a word why. Of what a server really resets it names
+ * the error.
+ */
+static bool is_answer_lost(const struct grpc_look *l, CURLcode code) {
+	return code == CURLE_HTTP2_STREAM && l->easy.error[0] == '\0';
+}
+
 void grpc_answer(struct ask *a) {
 	cleanup(probe_conf_freep) struct probe_conf *conf = NULL;
 	struct grpc_look l = {.ask = a};
@@ -154,7 +193,6 @@ void grpc_answer(struct ask *a) {
 	l.conf = conf;
 	l.settings = conf->settings;
 	l.target = l.settings->server.target;
-	grpc_reply_init(&l.answer);
 	if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2)) {
 		outcome_set(&o, CAUSE_PROBER, "this libcurl was built without HTTP/2");
 	} else if (!l.settings->server.is_name ||
@@ -162,11 +200,8 @@ void grpc_answer(struct ask *a) {
 				  &o)) {
 		CURLcode code = call(&l);
 
-		/* Also where a server answers before it has the request, and then resets the call
-		 * as RFC 9113 section 8.1 allows: some libcurls lose that answer. */
-		for (int n = 1; code == CURLE_HTTP2_STREAM && n < CALLS_MAX; n++) {
+		for (int n = 1; is_answer_lost(&l, code) && n < CALLS_MAX; n++) {
 			easy_done(&l.easy);
-			grpc_reply_init(&l.answer);
 			code = call(&l);
 		}
 		set_outcome(&l, code, &o);

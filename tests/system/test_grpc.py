@@ -19,6 +19,7 @@ from names import names  # pylint: disable=unused-import
 from puppet import wait_until
 from runner import command_of
 from scripted import outcomes, serve  # pylint: disable=unused-import
+from streams import streams  # pylint: disable=unused-import
 from tls import authority, certificate, serve_tls, Authority  # pylint: disable=unused-import
 
 SOON = ["--interval=100ms", "--start-interval=100ms", "--timeout=5s"]
@@ -84,10 +85,18 @@ def test_D1_nobody_listens(sdwd):
     assert look == ("fail", "connect-refused", "connection refused")
 
 
-def test_D2_a_plain_http_server(sdwd, serve):
-    server = serve()
-    verdict, cause, text = one_look(sdwd, f"127.0.0.1:{server.port}")
-    assert verdict == "fail" and cause in ("http-protocol", "read-failed") and "answer in HTTP/2: " in text
+def test_D2_a_plain_http_server(sdwd, serve, streams):
+    def waits_for_all(c):
+        request = b""
+        while frame(DATA, END_STREAM, 1, 5 * b"\0") not in request:
+            request += c.sock.recv(4096)
+        c.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    verdict, cause, text = one_look(sdwd, streams(then=waits_for_all).target)
+    # Some libcurls know why.
+    assert (verdict, cause) == ("fail", "http-protocol") and "no answer in HTTP/2" in text
+    # One that hangs up over what it does not read.
+    verdict, cause, text = one_look(sdwd, f"127.0.0.1:{serve().port}")
+    assert verdict == "fail" and cause in ("http-protocol", "read-failed") and "answer in HTTP/2" in text
 
 
 def test_D3_not_serving(sdwd, health):
@@ -241,12 +250,12 @@ GOOD = HEAD + frame(DATA, 0, 1, b"\0\0\0\0\2\x08\1") + frame(HEADERS, END_HEADER
 class Raw:
     """
     Speaks HTTP/2 by hand: says @early at once, and @answer when the request is there and so many of its PING and SETTINGS
-    were acknowledged.
+    were acknowledged. calls: the requests that came.
     """
 
     def __init__(self, answer, early=b"", pings=0, settings=0, is_closed=False, path=None):
         self.answer, self.early, self.pings, self.settings, self.is_closed = answer, early, pings, settings, is_closed
-        self.request, self.head = b"", b""
+        self.request, self.head, self.calls = b"", b"", 0
         if path is None:
             self.listener = socket.create_server(("127.0.0.1", 0))
             self.port = self.listener.getsockname()[1]
@@ -287,6 +296,7 @@ class Raw:
                 if head[3] == DATA:
                     self.request += payload
                     has_asked |= bool(head[4] & END_STREAM)
+            self.calls += 1
             connection.sendall(self.answer)
             if self.is_closed:
                 connection.shutdown(socket.SHUT_WR)
@@ -308,17 +318,20 @@ def raw():
 
 @pytest.mark.parametrize("answer, is_closed", [
     (frame(RST_STREAM, 0, 1, struct.pack("!I", 2)), False),
+    (frame(RST_STREAM, 0, 1, struct.pack("!I", 7)), False),
     (HEAD + frame(RST_STREAM, 0, 1, struct.pack("!I", 8)), False),
     (frame(GOAWAY, 0, 0, struct.pack("!II", 0, 1)), True),
     (b"", True),
     (HEAD, True),
-], ids=["reset", "reset-after-head", "goaway", "closed", "closed-after-head"])
+], ids=["reset", "refused", "reset-after-head", "goaway", "closed", "closed-after-head"])
 def test_D11_a_call_that_is_broken_off_fails_at_once(sdwd, raw, answer, is_closed):
     server = raw(answer, is_closed=is_closed)
     began = time.monotonic()
     verdict, cause, text = one_look(sdwd, f"127.0.0.1:{server.port}", timeout="60s")
     assert verdict == "fail" and cause in ("read-failed", "http-protocol"), text
     assert time.monotonic() - began < 30
+    # One look is one call.
+    assert server.calls == 1
 
 
 def test_D12_a_state_of_zero(sdwd, health):
