@@ -97,15 +97,19 @@ class Crowd:
             thread.join(30)
 
 
-def queue_length(listener):
-    """How many wait there, as /proc says."""
-    with open("/proc/net/tcp6" if listener.family == socket.AF_INET6 else "/proc/net/tcp", encoding="ascii") as table:
+def queue_at(port, family=socket.AF_INET):
+    """How many wait at a port, as /proc says."""
+    with open("/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp", encoding="ascii") as table:
         for line in table:
             words = line.split()
             # The listening ones come first.
-            if words[3] == "0A" and int(words[1].partition(":")[2], 16) == listener.port:
+            if words[3] == "0A" and int(words[1].partition(":")[2], 16) == port:
                 return int(words[4].partition(":")[2], 16)
     return 0
+
+
+def queue_length(listener):
+    return queue_at(listener.port, listener.family)
 
 
 def main(fd, per_second, backlog=None):

@@ -2,10 +2,10 @@
 """
 --exec: what a check may do, and what it must not do to sdwd.
 
-Cases that other systems' tests of exec checks have are here by their number, C1 to C17. Not as they stand there: C2 keeps
-4 KiB, not 10; C3 and C15 have no "exit 2 is a warning", --exec-warn says which code is one; C13 has no prefix for a shell,
-because metacharacters ask for it; of C14 only the empty command is an error, because without any probe the process itself
-is watched.
+Cases that other systems' tests of exec checks have are here by their number, C1 to C17 (the list: test_probe_conformance.py).
+Not as they stand there: C2 keeps 4 KiB, not 10; C3 and C15 have no "exit 2 is a warning", --exec-warn says which code is
+one, and a command that does not exist is C1's error at start; C13 has no prefix for a shell, because metacharacters ask for
+it; of C14 only the empty command is an error, because without any probe the process itself is watched.
 """
 
 import contextlib
@@ -322,7 +322,7 @@ def test_expect_is_asked_of_the_output(sdwd, manager, check):
 
 
 @pytest.mark.option("expect")
-def test_expect_never_matches_what_was_cut(sdwd, manager, check):
+def test_C2_C6_4_KiB_are_kept_and_what_was_cut_never_matches(sdwd, manager, check):
     # 4097 bytes; then one less.
     one = check("echo pong; head -c 4092 /dev/zero; exit 0")
     run = sdwd(f"--exec={one}", "--expect=^pong$", *SOON, *SEEN)

@@ -206,6 +206,16 @@ def test_nobody_there_and_nobody_who_accepts(sdwd):
             run.wait_stderr("fail (connect-timeout): no connection within 1s")
 
 
+def test_a_unix_socket_whose_queue_is_full(sdwd, tmp_path):
+    with socket.socket(socket.AF_UNIX) as s, socket.socket(socket.AF_UNIX) as waits:
+        s.bind(f"{tmp_path}/socket")
+        s.listen(0)
+        waits.connect(f"{tmp_path}/socket")
+        run = sdwd("--http=https://localhost/", f"--http-unix={tmp_path}/socket", "--interval=1h", "--start-interval=1h",
+                   "--timeout=1s", *SEEN)
+        run.wait_stderr("fail (connect-timeout): no connection within 1s: its listen queue is full")
+
+
 def test_a_server_that_closes_without_a_word(sdwd, authority, serve_tls):
     """Many do not send TLS's own farewell: where the body has a length, nothing is missing."""
     server = serve_tls(is_ragged=True)

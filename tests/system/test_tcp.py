@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from acceptor import queue_at
 from puppet import child, cpu_seconds, memory_of, open_fds, wait_until  # pylint: disable=unused-import
 from scripted import edges, median, outcomes, refuses_more  # pylint: disable=unused-import
 from streams import (answers, banner, drips, floods, pieces, resets, says, silent, stoppable,
@@ -71,6 +72,8 @@ def test_B3_a_stopped_server_passes_until_its_queue_is_full(sdwd, manager):
         run.wait_stderr("; healthy -> unhealthy")
         assert outcomes(run.stderr(), "tcp") == [("pass", "ok", "connected"),
                                                  ("fail", "connect-timeout", "no connection within 300ms")]
+        # Six were good, and are in the queue.
+        assert queue_at(int(target.partition(":")[2])) == 6
         # That this can take long is said at the start.
         assert NOTE in run.stderr()
         os.kill(pid, signal.SIGCONT)
