@@ -1,25 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turns COUNT COMMAND... ; COMMAND... ; ...: runs each command by turns, A B C A B C ..., COUNT
- * times, and prints a line for each run: the command's number, nanoseconds by the clock,
- * microseconds of CPU of it and of all that it waited for. A small starter: what starts them is
- * part of what is measured, and should be little and the same for all. Their stdout and stderr go
- * to /dev/null. An exit status other than 0 ends it.
+ * turns [--ready=SOCKET] COUNT COMMAND... ; COMMAND... ; ...: runs each command by turns, A B C A B
+ * C ..., COUNT times, and prints a line for each run: the command's number, nanoseconds by the
+ * clock, microseconds of CPU of it and of all that it waited for, and nanoseconds to its word. That
+ * is the time that it writes to stdout (began.c), else 0; with --ready, when READY=1 came to the
+ * datagram socket that this program makes at SOCKET, and then the command gets SIGTERM. A small
+ * starter: what starts them is part of what is measured, and should be little and the same for all.
+ * Their stderr goes to /dev/null. An exit status other than 0 ends it, with --ready one other than
+ * SIGTERM.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define COMMANDS_MAX 16
+#define PATIENCE_MSEC 30000
 
 extern char **environ;
+
+static int word_fd;         /* what the commands' stdout is read from, not blocking */
+static int manager_fd = -1; /* of --ready, not blocking */
 
 static long long nanoseconds(void) {
 	struct timespec t;
@@ -32,8 +43,52 @@ static long microseconds(const struct timeval *t) {
 	return t->tv_sec * 1000000L + t->tv_usec;
 }
 
+static int open_manager(const char *path) {
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	manager_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (manager_fd < 0 || strlen(path) >= sizeof(a.sun_path))
+		return -1;
+	memcpy(a.sun_path, path, strlen(path));
+	(void)unlink(path);
+	if (bind(manager_fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return -1;
+	return setenv("NOTIFY_SOCKET", path, 1);
+}
+
+/* Waits for READY=1. Returns when it came, or 0: it did not. */
+static long long wait_ready(void) {
+	struct pollfd p = {.fd = manager_fd, .events = POLLIN};
+	char message[4096];
+	ssize_t n;
+
+	while (poll(&p, 1, PATIENCE_MSEC) > 0) {
+		n = recv(manager_fd, message, sizeof(message) - 1, 0);
+		message[n > 0 ? n : 0] = '\0';
+		if (strncmp(message, "READY=1", 7) == 0 || strstr(message, "\nREADY=1"))
+			return nanoseconds();
+	}
+	return 0;
+}
+
+/* What is left of one run is not the next one's. */
+static void drain_manager(void) {
+	char message[4096];
+
+	while (recv(manager_fd, message, sizeof(message), 0) > 0)
+		;
+}
+
+static long long read_word(void) {
+	char word[64];
+	ssize_t n = read(word_fd, word, sizeof(word) - 1);
+
+	word[n > 0 ? n : 0] = '\0';
+	return atoll(word);
+}
+
 static int run(int number, char **command, const posix_spawn_file_actions_t *actions) {
-	long long begin = nanoseconds(), end;
+	long long begin = nanoseconds(), end, word = 0;
 	struct rusage usage;
 	int status, r;
 	pid_t pid;
@@ -43,25 +98,45 @@ static int run(int number, char **command, const posix_spawn_file_actions_t *act
 		fprintf(stderr, "turns: %s: %s\n", command[0], strerror(r));
 		return -1;
 	}
+	if (manager_fd >= 0) {
+		word = wait_ready();
+		(void)kill(pid, SIGTERM);
+		if (word == 0)
+			fprintf(stderr, "turns: %s: no READY=1\n", command[0]);
+	}
 	while (wait4(pid, &status, 0, &usage) < 0)
 		if (errno != EINTR)
 			return -1;
 	end = nanoseconds();
-	if (status != 0) {
+	if (manager_fd >= 0)
+		drain_manager();
+	else
+		word = read_word();
+	if (manager_fd < 0 ? status != 0
+			   : word == 0 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM) {
 		fprintf(stderr, "turns: %s: wait status %#x\n", command[0], (unsigned)status);
 		return -1;
 	}
-	printf("%d %lld %ld\n", number, end - begin,
-	       microseconds(&usage.ru_utime) + microseconds(&usage.ru_stime));
+	printf("%d %lld %ld %lld\n", number, end - begin,
+	       microseconds(&usage.ru_utime) + microseconds(&usage.ru_stime),
+	       word > 0 ? word - begin : 0);
 	return 0;
 }
 
 int main(int argc, char **argv) {
 	posix_spawn_file_actions_t actions;
 	char **commands[COMMANDS_MAX];
-	int n_commands = 0;
+	int n_commands = 0, word[2];
 	long count;
 
+	if (argc > 1 && strncmp(argv[1], "--ready=", 8) == 0) {
+		if (open_manager(argv[1] + 8) < 0) {
+			perror("turns: --ready");
+			return 1;
+		}
+		argv++;
+		argc--;
+	}
 	if (argc < 3)
 		return 2;
 	count = atol(argv[1]);
@@ -72,7 +147,10 @@ int main(int argc, char **argv) {
 			commands[n_commands++] = &argv[i + 1];
 		}
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (pipe2(word, O_CLOEXEC) < 0 || fcntl(word[0], F_SETFL, O_NONBLOCK) < 0)
+		return 1;
+	word_fd = word[0];
+	posix_spawn_file_actions_adddup2(&actions, word[1], 1);
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	for (long n = 0; n < count; n++)
 		for (int i = 0; i < n_commands; i++)

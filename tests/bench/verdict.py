@@ -9,9 +9,15 @@ COMPARED = {
     "start": [("sdwd", "tini"), ("sdwd", "bare"), ("bare again", "bare")],
     "idle": [("sdwd", "tini"), ("sdwd", "bare"), ("sdwd --http", "sdwd")],
     "look": [("sdwd", "look.c"), ("look.c again", "look.c")],
+    "prober start": [("with prober", "sdwd"), ("with prober", "sdwd --http"), ("sdwd again", "sdwd")],
+    "prober ready": [("with prober", "sdwd --http"), ("sdwd --http again", "sdwd --http")],
+    "prober idle": [(f"both, {kind}", "sdwd") for kind in ("https, one CA", "https, system's CAs", "http by name")],
+    "looks": [(kind, "http") for kind in ("exec", "http by name", "grpc", "https, one CA", "https, system's CAs",
+                                          "https, these as one file", "http again")],
 }
 # Pairs of the same program: a verdict on one of these is a wrong one.
-CONTROLS = {("bare again", "bare"), ("look.c again", "look.c")}
+CONTROLS = {("bare again", "bare"), ("look.c again", "look.c"), ("sdwd again", "sdwd"),
+            ("sdwd --http again", "sdwd --http"), ("http again", "http")}
 
 
 def summary(samples):
@@ -37,7 +43,7 @@ def compare(samples, reference):
 def judge(found):
     result = {}
     for title, subjects in found.items():
-        pairs = [] if title.endswith("pings") else COMPARED[title.split(",", maxsplit=1)[0]]
+        pairs = [] if title.endswith("pings") else COMPARED.get(title.split(",", maxsplit=1)[0], [])
         result[title] = {
             "subjects": {name: summary(samples) for name, samples in subjects.items()},
             "comparisons": [{"subject": a, "reference": b, **compare(subjects[a], subjects[b])}
@@ -57,14 +63,14 @@ def number(value):
 
 
 def show(result):
-    print(f"{'':30}{'median':>12}{'quartiles or spread':>26}{'turns':>7}")
+    print(f"{'':38}{'median':>12}{'quartiles or spread':>26}{'turns':>7}")
     for title, measure in result.items():
         print(title)
         for name, s in measure["subjects"].items():
-            print(f"    {name:26}{number(s['median']):>12}{number(s['q1']) + ' .. ' + number(s['q3']):>26}{s['n']:>7}")
+            print(f"    {name:34}{number(s['median']):>12}{number(s['q1']) + ' .. ' + number(s['q3']):>26}{s['n']:>7}")
         for c in measure["comparisons"]:
             is_same = (c["subject"], c["reference"]) in CONTROLS
             said = "no verdict" + (", as it should be" if is_same else ": it spreads wider than that") \
                 if c["verdict"] == "no verdict" else c["verdict"]
-            print(f"    {c['subject'] + ' / ' + c['reference']:26}{c['ratio']:>11.2f}x"
+            print(f"    {c['subject'] + ' / ' + c['reference']:34}{c['ratio']:>11.2f}x"
                   f"{format(c['low'], '.2f') + ' .. ' + format(c['high'], '.2f'):>26}       {said}")

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""What every measure needs: programs in the background, and what the kernel says of them."""
+
+import contextlib
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PATIENCE_SECONDS = 30
+# Where sdwd makes its control socket; gone at our end.
+RUNTIME = tempfile.TemporaryDirectory(prefix="sdwd-bench-")  # pylint: disable=consider-using-with
+
+
+def fail(text):
+    sys.exit(f"bench: {text}")
+
+
+def run(*command, **options):
+    """stdout and stderr of @command together; a failure ends the benchmark."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, **options)
+    if done.returncode != 0:
+        fail(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def by_turns(folder, count, runs_a_turn, subjects, *options):
+    """
+    Runs @subjects by turns.c, @count turns of @runs_a_turn; gives wall time, CPU time and time to the word, in us,
+    each as {subject: [a median for each turn]}.
+    """
+    words = []
+    for command in subjects.values():
+        words += ([";"] if words else []) + list(command)
+    run(folder / "turns", *options, 3, *words, env=environment())
+    lines = run(folder / "turns", *options, count * runs_a_turn, *words, env=environment()).splitlines()
+    runs = [{name: [] for name in subjects} for _ in range(3)]
+    for line in lines:
+        number, wall_nsec, cpu_usec, word_nsec = map(int, line.split())
+        for which, value in zip(runs, (wall_nsec / 1000, cpu_usec, word_nsec / 1000)):
+            which[list(subjects)[number]].append(value)
+    return [{name: [statistics.median(values[i:i + runs_a_turn]) for i in range(0, len(values), runs_a_turn)]
+             for name, values in which.items()} for which in runs]
+
+
+def environment(**more):
+    """Nothing of whoever runs this: what a program is told by its manager changes what it does."""
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8", "XDG_RUNTIME_DIR": RUNTIME.name, **more}
+
+
+def children(pid):
+    with contextlib.suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    return []
+
+
+def ended(process):
+    """Ends @process, which is ours, in order."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        return process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        fail(f"{process.args[0]} did not end within {PATIENCE_SECONDS} s of SIGTERM")
+
+
+@contextlib.contextmanager
+def started(command, **more):
+    """@command in the background, with its output thrown away."""
+    process = subprocess.Popen([str(word) for word in command], env=environment(**more), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    try:
+        yield process
+    finally:
+        # First what runs below it: bare passes no signal on.
+        for child in children(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+        ended(process)
+
+
+def until(what, condition, process):
+    """Waits for @condition, while @process lives."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if process.poll() is not None:
+            fail(f"{process.args[0]} ended with {process.returncode} before {what}")
+        if time.monotonic() > deadline:
+            fail(f"no {what} within {PATIENCE_SECONDS} s")
+        time.sleep(0.005)
+
+
+class Server:
+    """server.c: what looks and pings go to."""
+
+    def __init__(self, folder):
+        self.socket = str(folder / "notify")
+        self._process = subprocess.Popen([folder / "server", self.socket], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, text=True)
+        self.port = int(self._process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}/"
+
+    def counts(self):
+        """Responses, pings and other messages so far."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return [int(word) for word in self._process.stdout.readline().split()]
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(PATIENCE_SECONDS)
+
+
+def memory(pid):
+    """PSS, private dirty and anonymous memory of a process, in KiB."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return [int(re.search(rf"^{field}: +(\d+) kB$", text, re.M).group(1))
+            for field in ("Pss", "Private_Dirty", "Anonymous")]
+
+
+def has_sleeping_child(pid):
+    with contextlib.suppress(OSError):
+        return any(Path(f"/proc/{child}/comm").read_text(encoding="utf-8") == "sleep\n" for child in children(pid))
+    return False
+
+
+def cpu_usec(pid):
+    """CPU time of a process, with all threads that it ever had, but not of those that it waited for."""
+    # What clock_getcpuclockid(3) makes: CPUCLOCK_SCHED of that process.
+    return time.clock_gettime_ns((~pid << 3) | 2) / 1000
+
+
+def reaped_usec(pid):
+    """CPU time of all that a process waited for; the kernel gives it in ticks."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    words = stat[stat.rindex(")") + 2:].split()
+    return (int(words[13]) + int(words[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
