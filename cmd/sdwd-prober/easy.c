@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The system's authorities are a file of all, or a folder where each has a name made of its subject
+ * (openssl-rehash(1)), or both; then whom either knows is trusted. OpenSSL parses the whole file
+ * for every connection, which costs several times what the rest of a look does, and takes from the
+ * folder only what it needs. So where there are both, a look begins with the folder alone. What
+ * that does not vouch for is judged by both, on a second connection: no certificate is taken that
+ * both would not take, and none refused that they would. Nothing is kept of what was read.
+ *
+ * A folder without those names vouches for nobody. No server should see a failed handshake before
+ * each good one then: from the first one on all looks begin with both.
+ */
 #include "easy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +28,9 @@
 
 /* A name that nobody has (RFC 6761 section 6.4); libcurl is told its addresses. */
 #define ELSEWHERE "target.invalid"
+
+/* The folder of authorities did not suffice once. */
+static atomic_bool is_folder_short;
 
 /* One that AF_UNIX has: "@name" is abstract, and has no NUL at its end. */
 static int set_unix(CURL *curl, const struct dial_address *a) {
@@ -70,7 +85,30 @@ static int set_target(struct easy *e, const struct dial_target *target) {
 	return r;
 }
 
-static int set_tls(CURL *curl, const struct tls_settings *tls) {
+/* The file of the system's authorities, where the folder may do without it; else NULL. */
+static const char *find_ca_file(CURL *curl) {
+	char *file = NULL, *folder = NULL;
+#if LIBCURL_VERSION_NUM >= 0x075400
+	const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+	/* Others read all of the folder. */
+	if (!library || strncmp(library, "OpenSSL/", strlen("OpenSSL/")) != 0)
+		return NULL;
+	(void)curl_easy_getinfo(curl, CURLINFO_CAINFO, &file);
+	(void)curl_easy_getinfo(curl, CURLINFO_CAPATH, &folder);
+#endif
+	return folder ? file : NULL;
+}
+
+static int set_system_authorities(struct easy *e) {
+	if (is_folder_short)
+		return CURLE_OK;
+	e->ca_file = find_ca_file(e->curl);
+	return e->ca_file ? curl_easy_setopt(e->curl, CURLOPT_CAINFO, NULL) : CURLE_OK;
+}
+
+static int set_tls(struct easy *e, const struct tls_settings *tls) {
+	CURL *curl = e->curl;
 	int r = CURLE_OK;
 
 	if (tls->is_insecure) {
@@ -81,7 +119,8 @@ static int set_tls(CURL *curl, const struct tls_settings *tls) {
 		r |= curl_easy_setopt(curl, CURLOPT_CAINFO, tls->ca);
 		/* Else the system's authorities would be trusted beside it. */
 		r |= curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-	}
+	} else if (!tls->is_insecure)
+		r |= set_system_authorities(e);
 	if (tls->cert) {
 		r |= curl_easy_setopt(curl, CURLOPT_SSLCERT, tls->cert);
 		r |= curl_easy_setopt(curl, CURLOPT_SSLKEY, tls->key ? tls->key : tls->cert);
@@ -100,12 +139,12 @@ static int on_close(void *context, curl_socket_t fd) {
 }
 
 /* Never without a bound: 0 would be none. */
-static int set_timeout(struct easy *e) {
-	long left = MAX((long)(usec_sub(e->deadline_at, usec_now()) / USEC_PER_MSEC), 1L);
+static int set_deadline(const struct easy *e) {
+	long left = (long)(usec_sub(e->deadline_at, usec_now()) / USEC_PER_MSEC);
 	int r = CURLE_OK;
 
-	r |= curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, left);
-	r |= curl_easy_setopt(e->curl, CURLOPT_CONNECTTIMEOUT_MS, left);
+	r |= curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, MAX(left, 1L));
+	r |= curl_easy_setopt(e->curl, CURLOPT_CONNECTTIMEOUT_MS, MAX(left, 1L));
 	return r;
 }
 
@@ -123,14 +162,15 @@ int easy_init(struct easy *e, const char *url, const struct dial_target *target,
 		return -ENOMEM;
 	r |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, e->error);
 	r |= curl_easy_setopt(curl, CURLOPT_URL, url);
+	/* Not by a signal. */
 	r |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	r |= set_timeout(e);
+	r |= set_deadline(e);
 	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, e);
 	r |= curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	r |= curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	r |= set_target(e, target);
-	r |= set_tls(curl, tls);
+	r |= set_tls(e, tls);
 	return r == CURLE_OK ? 0 : -ENOMEM;
 }
 
@@ -151,7 +191,7 @@ static bool is_queue_full(const struct easy *e, CURLcode code) {
 	       (connect_error(e) == 0 || connect_error(e) == EAGAIN);
 }
 
-CURLcode easy_perform(struct easy *e) {
+static CURLcode perform(struct easy *e) {
 	CURLcode code;
 
 	for (;;) {
@@ -162,9 +202,24 @@ CURLcode easy_perform(struct easy *e) {
 		if (usec_add(usec_now(), QUEUE_RETRY_MSEC * USEC_PER_MSEC) >= e->deadline_at)
 			return CURLE_OPERATION_TIMEDOUT;
 		(void)poll(NULL, 0, QUEUE_RETRY_MSEC);
-		if (set_timeout(e) != CURLE_OK)
+		if (set_deadline(e) != CURLE_OK)
 			return CURLE_OUT_OF_MEMORY;
 	}
+}
+
+CURLcode easy_perform(struct easy *e) {
+	CURLcode code = perform(e);
+
+	if (!e->ca_file ||
+	    (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CACERT_BADFILE))
+		return code;
+	is_folder_short = true;
+	e->was_connected = false;
+	e->error[0] = '\0';
+	if (curl_easy_setopt(e->curl, CURLOPT_CAINFO, e->ca_file) != CURLE_OK ||
+	    set_deadline(e) != CURLE_OK)
+		return CURLE_OUT_OF_MEMORY;
+	return perform(e);
 }
 
 const char *easy_error(const struct easy *e, CURLcode code) {

@@ -19,19 +19,24 @@ struct easy {
 	char error[CURL_ERROR_SIZE];             /* of the last failure, perhaps "" */
 	bool was_connected; /* of a connection that is closed: that was not for want of a peer */
 	bool is_unix;
-	bool is_queue_full; /* AF_UNIX: the listener took no more connections */
+	bool is_queue_full;  /* AF_UNIX: the listener took no more connections */
+	const char *ca_file; /* of the system's authorities; NULL: it is not left out */
 	usec_t deadline_at;
 };
 
 /*
  * Makes the handle for @url; host and port of it are said in the request, and proven by the
- * certificate. @url, @target and @tls are borrowed for this call only. All that easy_perform()
- * does with it ends by @deadline_at. Returns 0, or -ENOMEM. easy_done() in either case.
+ * certificate. @url, @target and @tls are borrowed for this call only. All that easy_perform() does
+ * with it ends by @deadline_at. Returns 0, or -ENOMEM. easy_done() in either case.
  */
 int easy_init(struct easy *e, const char *url, const struct dial_target *target,
 	      const struct tls_settings *tls, usec_t deadline_at);
 
-/* curl_easy_perform(), which waits for a place in the queue of a Unix socket. */
+/*
+ * curl_easy_perform(), which is not to be called itself. It waits for a place in the queue of a
+ * Unix socket. Where the peer's certificate needs it, a second connection is made: nothing was sent
+ * on the first.
+ */
 CURLcode easy_perform(struct easy *e);
 
 /*

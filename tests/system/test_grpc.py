@@ -20,7 +20,7 @@ from puppet import wait_until
 from runner import command_of
 from scripted import outcomes, serve  # pylint: disable=unused-import
 from streams import streams  # pylint: disable=unused-import
-from tls import authority, certificate, serve_tls, Authority  # pylint: disable=unused-import
+from tls import authority, certificate, serve_tls, system, Authority  # pylint: disable=unused-import
 
 SOON = ["--interval=100ms", "--start-interval=100ms", "--timeout=5s"]
 ONCE = ["--interval=1h", "--start-interval=1h"]
@@ -393,6 +393,16 @@ def test_nobody_accepts_and_nobody_speaks(sdwd):
         target = f"127.0.0.1:{s.getsockname()[1]}"
         assert one_look(sdwd, target, timeout="1s") == ("fail", "read-timeout", "rpc did not complete within 1s")
         assert one_look(sdwd, target, "--grpc-tls", timeout="1s")[1] in ("read-timeout", "connect-timeout")
+
+
+@pytest.mark.parametrize("where", ["folder", "file"])
+def test_an_authority_that_the_system_trusts(sdwd, health, authority, certificate, names, system, where):
+    server = health("=SERVING", f"--cert={certificate[0]}", f"--key={certificate[1]}")
+    other = system.folder.parent / "other"
+    other.mkdir()
+    file = authority if where == "file" else Authority(other)
+    system.trust([authority] if where == "folder" else [], file.pem.read_bytes())
+    assert one_look(sdwd, f"127.0.0.1:{server.port}", "--grpc-tls", preexec=names.preexec_here) == ("pass", "ok", "SERVING")
 
 
 @pytest.mark.option("grpc-cert")

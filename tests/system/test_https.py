@@ -2,7 +2,9 @@
 """--http=https://...: what TLS adds, and that nothing else differs."""
 
 import contextlib
+import ctypes
 import os
+import re
 import socket
 import ssl
 import struct
@@ -14,7 +16,7 @@ from hostile import MODES
 from names import names  # pylint: disable=unused-import
 from puppet import wait_until
 from scripted import outcomes, serve  # pylint: disable=unused-import
-from tls import authority, certificate, serve_tls, NAME, Authority  # pylint: disable=unused-import
+from tls import authority, certificate, serve_tls, system, NAME, Authority  # pylint: disable=unused-import
 
 SOON = ["--interval=100ms", "--start-interval=100ms", "--timeout=5s"]
 ONCE = ["--interval=1h", "--start-interval=1h", "--timeout=20s"]
@@ -154,6 +156,61 @@ def test_with_an_authority_given_the_systems_do_not_count(sdwd, authority, serve
     url = f"--http={server.url()}"
     assert one_look(sdwd, url, preexec=names.preexec) == ("pass", "ok", "HTTP 200")
     assert one_look(sdwd, url, f"--http-ca={other.pem}", preexec=names.preexec)[1] == "tls"
+
+
+def asks_folder_first():
+    """What libcurl is here: since 7.84 it tells where they are, and with OpenSSL it reads of a folder what it needs."""
+    library = ctypes.CDLL("libcurl.so.4")
+    library.curl_version.restype = ctypes.c_char_p
+    version = re.match(r"libcurl/(\d+)\.(\d+)\S* OpenSSL/", library.curl_version().decode())
+    return version is not None and tuple(map(int, version.groups())) >= (7, 84)
+
+
+@pytest.mark.parametrize("where", ["folder", "file", "both"])
+def test_an_authority_that_is_withdrawn_counts_from_the_next_look_on(sdwd, authority, serve_tls, names, system, tmp_path, where):
+    """Whatever is done to read less at each look, nothing that was read is believed at the next one."""
+    server, other = serve_tls(), Authority(tmp_path, "other")
+
+    def trust(one):
+        system.trust([one] if where != "file" else [], (one if where != "folder" else other).pem.read_bytes())
+    trust(authority)
+    run = sdwd(f"--http={server.url()}", *SOON, *SEEN, preexec=names.preexec_here)
+    for n in (1, 2):
+        wait_until(lambda n=n: len(outcomes(run.stderr())) == 2 * n - 1, "a good look")
+        server.wait_looks(3)
+        trust(other)
+        # One look may have been under way.
+        good = len(server.requests) + 1
+        wait_until(lambda n=n: len(outcomes(run.stderr())) == 2 * n, "a bad look")
+        enough = server.connections + 4
+        wait_until(lambda enough=enough: server.connections >= enough, "more of them")
+        assert len(server.requests) <= good
+        trust(authority)
+    run.terminate()
+    assert [o[:2] for o in outcomes(run.stderr())][:4] == 2 * [("pass", "ok"), ("fail", "tls")]
+
+
+def test_a_folder_that_vouches_spares_the_file(sdwd, authority, serve_tls, names, system):
+    """Of the file, which is long, every certificate would be parsed at each look."""
+    server = serve_tls()
+    system.trust([authority], b"-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n")
+    run = sdwd(f"--http={server.url()}", *SOON, *SEEN, preexec=names.preexec_here)
+    wait_until(lambda: outcomes(run.stderr()), "outcome")
+    assert outcomes(run.stderr())[0][:2] == (("pass", "ok") if asks_folder_first() else ("unknown", "prober"))
+    if asks_folder_first():
+        server.wait_looks(5)
+        assert server.connections - len(server.requests) <= 1
+
+
+def test_a_file_without_a_folder_costs_one_handshake_more_and_only_once(sdwd, authority, serve_tls, names, system):
+    server = serve_tls()
+    system.trust([], authority.pem.read_bytes())
+    run = sdwd(f"--http={server.url()}", *SOON, *SEEN, preexec=names.preexec_here)
+    server.wait_looks(8)
+    run.terminate()
+    assert outcomes(run.stderr()) == [("pass", "ok", "HTTP 200")]
+    # The last one may have been broken off.
+    assert server.connections - len(server.requests) in ([1, 2] if asks_folder_first() else [0, 1])
 
 
 # Servers that do not keep to it -----------------------------------------------------------------------------------

@@ -47,6 +47,23 @@ class Authority:
         return self.folder / pem, self.folder / key
 
 
+class System:
+    """What the system trusts: /etc/ssl/certs as sdwd shall see it, with a file of all authorities and a folder by hashes."""
+
+    def __init__(self, folder):
+        self.folder, self.file = folder, folder / "ca-certificates.crt"
+        folder.mkdir()
+
+    def trust(self, in_folder=(), in_file=b""):
+        """Of the folder each of those authorities, of the file that text, and nothing else any more."""
+        self.file.write_bytes(in_file)
+        for path in self.folder.glob("*.0"):
+            path.unlink()
+        for one in in_folder:
+            name = subprocess.check_output(["openssl", "x509", "-noout", "-hash", "-in", one.pem], text=True).strip()
+            (self.folder / f"{name}.0").write_bytes(one.pem.read_bytes())
+
+
 class _Closing(ssl.SSLSocket):
     """Says that it closes before it does, as TLS wants it, and does not wait for an answer."""
 
@@ -122,3 +139,10 @@ def serve_tls(certificate):
     with contextlib.ExitStack() as stack:
         yield lambda *script, certificate=certificate, **keywords: stack.enter_context(
             TlsScripted(certificate, *script, **keywords))
+
+
+@pytest.fixture
+def system(names, tmp_path):
+    one = System(tmp_path / "certs")
+    names.binds.append((one.folder, "/etc/ssl/certs"))
+    return one
