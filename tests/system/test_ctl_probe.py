@@ -120,8 +120,9 @@ def test_https(look, authority, serve_tls):
     assert (verdict, cause) == ("fail", "tls")
 
 
-def test_a_name_that_cannot_be_resolved(look, names):
-    [(_, verdict, cause, _)] = look("--http=http://nowhere.test/", LONG, status=3, preexec=names.preexec)[1]
+@pytest.mark.parametrize("option", ["--http=http://nowhere.test/", "--tcp=nowhere.test:1"])
+def test_a_name_that_cannot_be_resolved(look, names, option):
+    [(_, verdict, cause, _)] = look(option, LONG, status=3, preexec=names.preexec)[1]
     assert (verdict, cause) == ("unknown", "dns")
 
 
@@ -130,6 +131,15 @@ def test_tcp(look):
         port = listener.getsockname()[1]
         assert look(f"--tcp=127.0.0.1:{port}", LONG, status=0)[1] == [("tcp", "pass", "ok", "connected")]
     assert look(f"--tcp=127.0.0.1:{port}", LONG, status=1)[1] == [
+        ("tcp", "fail", "connect-refused", "connection refused")]
+
+
+def test_tcp_at_a_name(look, names):
+    names.set_hosts("127.0.0.2 db.test", "127.0.0.1 db.test")
+    with names.run(socket.create_server, ("127.0.0.1", 0)) as listener:
+        option = f"--tcp=db.test:{listener.getsockname()[1]}"
+        assert look(option, LONG, status=0, preexec=names.preexec)[1] == [("tcp", "pass", "ok", "connected")]
+    assert look(option, LONG, status=1, preexec=names.preexec)[1] == [
         ("tcp", "fail", "connect-refused", "connection refused")]
 
 
