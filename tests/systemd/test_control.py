@@ -2,6 +2,8 @@
 """The control socket under a real systemd: where instances have it, what a pause and a drill do to the watchdog."""
 
 import json
+import re
+import shutil
 import subprocess
 import time
 
@@ -15,7 +17,8 @@ import json, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(20)
 s.connect(sys.argv[1])
-call = {"method": "sdwd.Supervisor." + sys.argv[2], "parameters": json.loads((sys.argv[3:] + ["{}"])[0])}
+method = sys.argv[2] if "." in sys.argv[2] else "sdwd.Supervisor." + sys.argv[2]
+call = {"method": method, "parameters": json.loads((sys.argv[3:] + ["{}"])[0])}
 s.sendall(json.dumps(call).encode() + b"\\0")
 reply = b""
 while not reply.endswith(b"\\0"):
@@ -27,6 +30,8 @@ print(reply[:-1].decode())
 """
 BEATS = "sh -c 'while :; do echo >&$SDWD_HEARTBEAT_FD; sleep 0.1; done'"
 W = 2
+# systemd has a client of its own from 255 on.
+CLIENTS = ["by-hand", "varlinkctl"] if shutil.which("varlinkctl") else ["by-hand"]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +70,44 @@ def watched(systemd, sdwd_path):
         return unit
 
     return start
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request, systemd, ask, tmp_path):
+    """(describe, call): the text of the interface, and the parameters of a reply."""
+    def describe_by_hand(unit):
+        reply = ask(unit, "org.varlink.service.GetInterfaceDescription", interface="sdwd.Supervisor")
+        return reply["parameters"]["description"]
+
+    def call_by_hand(unit, method, **parameters):
+        return ask(unit, method, **parameters)["parameters"]
+
+    def describe_by_varlinkctl(unit):
+        text = systemd.run("varlinkctl", "introspect", f"unix:/run/sdwd/{unit}", "sdwd.Supervisor").stdout
+        (tmp_path / "idl").write_text(text, encoding="utf-8")
+        systemd.run("varlinkctl", "validate-idl", tmp_path / "idl")
+        return text
+
+    def call_by_varlinkctl(unit, method, **parameters):
+        done = systemd.run("varlinkctl", "call", "--json=short", f"unix:/run/sdwd/{unit}", f"sdwd.Supervisor.{method}",
+                           json.dumps(parameters))
+        return json.loads(done.stdout)
+
+    if request.param == "by-hand":
+        return describe_by_hand, call_by_hand
+    return describe_by_varlinkctl, call_by_varlinkctl
+
+
+def test_a_client_introspects_and_calls(systemd, watched, client):
+    describe, call = client
+    unit = watched("stock")
+    assert {"GetStatus", "Watch", "Pause", "Resume", "Drill"} <= set(re.findall(r"^method (\w+)", describe(unit), re.M))
+    status = call(unit, "GetStatus")["status"]
+    assert (status["label"], status["unit"], status["health"], status["hasWatchdog"]) == (unit, unit, "healthy", True)
+    assert call(unit, "Pause", forUsec=60_000_000) == {}
+    systemd.wait_state(unit, StatusText="paused for 1min; healthy")
+    assert call(unit, "Resume") == {}
+    systemd.wait_state(unit, StatusText="healthy")
 
 
 def test_an_instance_of_the_template_has_its_socket(systemd, stage, ask):
