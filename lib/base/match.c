@@ -2,7 +2,7 @@
 #include "base/match.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <regex.h>
 #include <string.h>
 
 /* Behind a bracket expression that begins at @p; a backslash is none of its kind in there. */
@@ -20,7 +20,7 @@ static const char *skip_bracket(const char *p) {
 	return *p == ']' ? p + 1 : p;
 }
 
-/* \1 and its like are no part of POSIX, but libc takes them, and may need for ever to match. */
+/* \1 and its like are no part of POSIX, but libc takes them; who matches them may need for ever. */
 static bool has_back_reference(const char *p) {
 	while (*p != '\0') {
 		if (*p == '[') {
@@ -36,66 +36,61 @@ static bool has_back_reference(const char *p) {
 	return false;
 }
 
-int match_new(const char *pattern, regex_t **ret, struct text *error) {
+/* libc has words for what is wrong with @source. */
+static void explain(const char *source, struct text *error) {
 	char reason[128], quoted[OPT_QUOTED_MAX];
-	regex_t *re;
+	regex_t re;
+	int r = regcomp(&re, source, REG_EXTENDED | REG_NEWLINE | REG_NOSUB);
+
+	if (r == 0) {
+		regfree(&re);
+		text_addf(error, "%s is a regular expression that is not known here",
+			  opt_quoted(quoted, source));
+		return;
+	}
+	regerror(r, &re, reason, sizeof(reason));
+	text_addf(error, "%s is no regular expression: %s", opt_quoted(quoted, source), reason);
+}
+
+int match_new(const char *source, struct pattern **ret, struct text *error) {
+	char quoted[OPT_QUOTED_MAX];
 	int r;
 
-	if (*pattern == '\0') {
+	if (*source == '\0') {
 		text_add(error, "is empty");
 		return -EINVAL;
 	}
-	if (has_back_reference(pattern)) {
+	if (has_back_reference(source)) {
 		text_addf(error, "%s has a back-reference, which may take for ever to match",
-			  opt_quoted(quoted, pattern));
+			  opt_quoted(quoted, source));
 		return -EINVAL;
 	}
-	re = calloc(1, sizeof(*re));
-	if (!re) {
+	r = pattern_new(source, ret);
+	if (r == -EINVAL)
+		explain(source, error);
+	else if (r == -E2BIG)
+		text_addf(error, "%s is too large to match quickly (more than %d steps)",
+			  opt_quoted(quoted, source), PATTERN_STEPS_MAX);
+	else if (r < 0)
 		text_add(error, "out of memory");
-		return -ENOMEM;
-	}
-	r = regcomp(re, pattern, REG_EXTENDED | REG_NEWLINE);
-	if (r != 0) {
-		regerror(r, re, reason, sizeof(reason));
-		text_addf(error, "%s is no regular expression: %s", opt_quoted(quoted, pattern),
-			  reason);
-		free(re);
-		return r == REG_ESPACE ? -ENOMEM : -EINVAL;
-	}
-	*ret = re;
-	return 0;
+	return r;
 }
 
-void match_free(regex_t *re) {
-	if (!re)
-		return;
-	regfree(re);
-	free(re);
+bool match_bytes(const struct pattern *p, const char *data, size_t length) {
+	return pattern_find(p, data, length, false);
 }
 
-static int find(const regex_t *re, const char *data, size_t length, int flags) {
-	regmatch_t where = {.rm_so = 0, .rm_eo = (regoff_t)length};
-	int r = regexec(re, data, 1, &where, REG_STARTEND | flags);
-
-	return r == 0 ? 1 : r == REG_NOMATCH ? 0 : -ENOMEM;
-}
-
-int match_bytes(const regex_t *re, const char *data, size_t length) {
-	return find(re, data, length, 0);
-}
-
-int match_begun(const regex_t *re, const char *data, size_t length) {
-	return find(re, data, length, REG_NOTEOL);
+bool match_begun(const struct pattern *p, const char *data, size_t length) {
+	return pattern_find(p, data, length, true);
 }
 
 int match_parse(const struct opt *o, const char *value, void *field, struct text *error) {
-	regex_t **re = field, *parsed;
+	struct pattern **kept = field, *parsed;
 	int r = match_new(value, &parsed, error);
 
 	if (r < 0)
 		return r;
-	match_free(*re);
-	*re = parsed;
+	pattern_free(*kept);
+	*kept = parsed;
 	return 0;
 }

@@ -69,6 +69,6 @@ void exec_settings_done(void *settings) {
 	struct exec_settings *s = settings;
 
 	spawn_command_done(&s->command);
-	match_free(s->expect);
+	pattern_free(s->expect);
 	s->expect = NULL;
 }

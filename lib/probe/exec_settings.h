@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <regex.h>
-
 #include "base/optab.h"
+#include "base/pattern.h"
 #include "sys/spawn.h"
 
 /* So much of an output is kept and matched; the rest is read and thrown away. */
@@ -12,8 +11,8 @@
 /* What the options of one --exec say. */
 struct exec_settings {
 	struct spawn_command command;
-	regex_t *expect; /* NULL: whatever it says */
-	int warn;        /* the exit code that is a warning; 0: none */
+	struct pattern *expect; /* NULL: whatever it says */
+	int warn;               /* the exit code that is a warning; 0: none */
 };
 
 /* The table, name NULL at the end. */

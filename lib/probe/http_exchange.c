@@ -76,7 +76,6 @@ static bool judge_redirect(struct http_exchange *e, struct outcome *ret) {
 
 static void judge_body(const struct http_exchange *e, struct outcome *ret) {
 	const struct http_reply *r = &e->reply;
-	int found;
 
 	if (r->state == HTTP_CUT) {
 		outcome_set(ret, CAUSE_BODY_MISMATCH,
@@ -84,14 +83,11 @@ static void judge_body(const struct http_exchange *e, struct outcome *ret) {
 			    r->status, HTTP_BODY_MAX / 1024);
 		return;
 	}
-	found = match_bytes(e->settings->body, r->body, r->body_length);
-	if (found < 0)
-		outcome_from_errno(ret, "match", -found);
-	else if (found == 0)
+	if (match_bytes(e->settings->body, r->body, r->body_length))
+		outcome_set(ret, CAUSE_OK, "HTTP %d, the body matches", r->status);
+	else
 		outcome_set(ret, CAUSE_BODY_MISMATCH, "HTTP %d, but the body does not match",
 			    r->status);
-	else
-		outcome_set(ret, CAUSE_OK, "HTTP %d, the body matches", r->status);
 }
 
 bool http_exchange_judge(struct http_exchange *e, struct outcome *ret) {

@@ -300,7 +300,7 @@ void http_settings_done(void *settings) {
 
 	free(s->method);
 	http_headers_done(&s->headers);
-	match_free(s->body);
+	pattern_free(s->body);
 	tls_settings_done(&s->tls);
 	memset(s, 0, sizeof(*s));
 }

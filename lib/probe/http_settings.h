@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <regex.h>
-
 #include "base/defs.h"
 #include "base/optab.h"
+#include "base/pattern.h"
 #include "probe/http_request.h"
 #include "probe/http_url.h"
 #include "probe/tls_settings.h"
@@ -27,7 +26,7 @@ struct http_settings {
 	char *method;
 	struct http_headers headers;
 	struct http_statuses statuses;
-	regex_t *body;                  /* NULL: no match is asked */
+	struct pattern *body;           /* NULL: no match is asked */
 	struct dial_target unix_target; /* n_addresses 0: not given */
 	struct http_connect connect;
 	int follows; /* redirects at the same host */

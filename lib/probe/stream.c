@@ -176,25 +176,22 @@ static void judge_end(const struct stream_probe *s, enum stream_end end, int err
 			    s->received, s->received == 1 ? "" : "s");
 }
 
-/* Looks for the match in what is there. Returns as match_bytes(). */
-static int match(struct stream_probe *s, enum stream_end end, bool is_last) {
+/* Looks for the match in what is there. */
+static bool match(struct stream_probe *s, enum stream_end end, bool is_last) {
 	if (end == STREAM_CLOSED)
 		return match_bytes(settings(s)->expect, s->answer, s->received);
 	if (s->received == 0 || (s->matched > MATCHED_MAX && end == STREAM_GOES_ON && !is_last))
-		return 0;
+		return false;
 	s->matched += s->received;
 	return match_begun(settings(s)->expect, s->answer, s->received);
 }
 
 /* Reads and matches; @is_last: the deadline has come. True: *@ret is the outcome. */
 static bool hear(struct stream_probe *s, bool is_last, struct outcome *ret) {
-	int error = 0, found;
+	int error = 0;
 	enum stream_end end = read_some(s, is_last ? READ_TURNS_AT_DEADLINE : READ_TURNS, &error);
 
-	found = match(s, end, is_last);
-	if (found < 0)
-		outcome_from_errno(ret, "match", -found);
-	else if (found > 0)
+	if (match(s, end, is_last))
 		outcome_set(ret, CAUSE_OK, "the answer matches");
 	else if (end == STREAM_GOES_ON)
 		return false;

@@ -28,9 +28,9 @@ struct stream_probe {
 	bool closes_itself; /* the server, as far as was seen */
 	size_t sent;
 	size_t received;
-	size_t matched;             /* bytes that all matches of this look have seen */
-	size_t thrown_away;         /* after the verdict */
-	char answer[MATCH_MAX + 1]; /* the last byte stays NUL */
+	size_t matched;     /* bytes that all matches of this look have seen */
+	size_t thrown_away; /* after the verdict */
+	char answer[MATCH_MAX];
 };
 
 /* For struct probe_class, as its contract says; stream_cancel() is also its done(). */

@@ -79,6 +79,6 @@ void stream_settings_done(void *settings) {
 	struct stream_settings *s = settings;
 
 	free(s->send.data);
-	match_free(s->expect);
+	pattern_free(s->expect);
 	memset(s, 0, sizeof(*s));
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <regex.h>
-
 #include "base/defs.h"
 #include "base/match.h"
 #include "base/optab.h"
@@ -26,7 +24,7 @@ struct stream_text {
  */
 struct stream_settings {
 	struct stream_text send;
-	regex_t *expect; /* NULL: no answer is asked for */
+	struct pattern *expect; /* NULL: no answer is asked for */
 	/* made by the kind's check */
 	struct dial_target target;
 	const struct host_port *name; /* to be looked up, then target is empty; NULL: it is not */

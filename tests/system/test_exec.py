@@ -2,10 +2,10 @@
 """
 --exec: what a check may do, and what it must not do to sdwd.
 
-Cases that other systems' tests of exec checks have are here by their number, C1 to C17 (the list: test_probe_conformance.py).
-Not as they stand there: C2 keeps 4 KiB, not 10; C3 and C15 have no "exit 2 is a warning", --exec-warn says which code is
-one, and a command that does not exist is C1's error at start; C13 has no prefix for a shell, because metacharacters ask for
-it; of C14 only the empty command is an error, because without any probe the process itself is watched.
+Cases that other systems' tests of exec checks have are here by their number, C1 to C17; test_probe_conformance.py has the
+list. Not as they stand there: C2 keeps 4 KiB, not 10; C3 and C15 have no "exit 2 is a warning", --exec-warn says which code
+is one, and a command that does not exist is C1's error at start; C13 has no prefix for a shell, because metacharacters ask
+for it; of C14 only the empty command is an error, because without any probe the process itself is watched.
 """
 
 import contextlib

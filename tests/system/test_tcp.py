@@ -2,6 +2,7 @@
 """--tcp: what a connection proves, what an answer proves, and servers that misbehave."""
 
 import os
+import random
 import re
 import resource
 import signal
@@ -237,6 +238,7 @@ def test_a_secret_from_a_file_read_at_start(sdwd, manager, streams, tmp_path):
     (["--send=x", "--tcp=127.0.0.1:1"], "--send: 'x': belongs after the probe that it is for"),
     (["--tcp=127.0.0.1:1", "--expect=("], "--expect: '(' is no regular expression"),
     (["--tcp=127.0.0.1:1", r"--expect=(a)\1"], "has a back-reference"),
+    (["--tcp=127.0.0.1:1", "--expect=.{600}"], "--expect: '.{600}' is too large to match quickly (more than 500 steps)"),
     (["--tcp=127.0.0.1:1", "--expect="], "--expect: is empty"),
     (["--tcp=127.0.0.1:1", r"--send=a\q"], r"--send: 'a\q' has an unknown or unfinished escape in it"),
     (["--tcp=127.0.0.1:1", "--send="], "--send: '' is empty"),
@@ -290,6 +292,25 @@ def test_pings_and_signals_stay_on_time_meanwhile(sdwd, manager, streams, child,
         delays.append(child("heard[-1]") - sent)
     assert median(delays) < 0.1 and max(delays) < 1, delays
     child.tell("os._exit(0)")
+
+
+@pytest.mark.option("expect")
+def test_no_answer_takes_long_to_match(sdwd, manager, streams):
+    """Where each place of an answer might begin a match, and each way to go on is another one."""
+    answer = bytes(random.Random(1).choices(b"ab", k=10000))
+
+    def tiresome(c):
+        c.send(answer)
+        c.drip(b"a" * 240)
+        c.hold()
+
+    server, fine = streams(then=tiresome), streams(then=banner(b"ok"))
+    sdwd(f"--tcp={server.target}", "--expect=(a|b)*a(a|b){30}c", "--timeout=1min", "--interval=50ms",
+         f"--tcp={fine.target}", "--expect=ok", "--interval=100ms", "--timeout=500ms", "--require=any", watchdog=1)
+    manager.wait_ready()
+    server.start_of(0)
+    manager.wait_ping(count=4)
+    assert manager.longest_gap() < 0.95
 
 
 def test_a_look_under_way_at_stop_is_cancelled(sdwd, manager, streams, child):
