@@ -21,7 +21,7 @@ CLIENTS, CLIENTS_OF_UID = 32, 8
 def target(make_instance, manager, child):
     """An instance whose child beats; at the end it must have missed no ping, and stop when it is told to."""
     one = make_instance("--heartbeat", "--silence=1500ms", command=child.command, watchdog=WATCHDOG,
-                        env=with_asan("quarantine_size_mb=0:thread_local_quarantine_size_kb=0"))
+                        env=with_asan("quarantine_size_mb=0:thread_local_quarantine_size_kb=0:detect_stack_use_after_return=0"))
     child("repeat(0.05, beat)")
     manager.wait_ready()
     fds = len(open_fds(one.run.pid))
