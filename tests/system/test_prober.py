@@ -307,6 +307,7 @@ def test_headers_of_a_file_outlive_the_file_and_the_prober(sdwd, manager, author
 
 
 def test_options_that_are_too_large_for_a_request(sdwd):
-    run = sdwd("--http=https://127.0.0.1/", f"--http-body={'x' * 70000}", command=["sh", "-c", "echo started"])
+    # One step to match, and many bytes to tell.
+    run = sdwd("--http=https://127.0.0.1/", f"--http-body=[{'x' * 70000}]", command=["sh", "-c", "echo started"])
     assert run.wait() == 125 and run.stdout() == ""
     assert "--http: its options are larger than the 60 KiB of a request" in run.stderr()
