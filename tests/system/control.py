@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A client of the control socket, written by hand: Varlink as https://varlink.org has it, and what is not Varlink."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -130,7 +131,17 @@ def make_instance(sdwd, runtime_folder):
         path = runtime_folder / "sdwd" / (name or label)
         wait_until(lambda: path.is_socket() or not run.is_running(), f"socket {path}")
         assert run.is_running(), run.stderr()
-        return Instance(run, path)
+        one = Instance(run, path)
+
+        def has_begun():
+            # What is there may be an older one's.
+            with contextlib.suppress(ConnectionRefusedError):
+                return one.status()["state"] != "launching"
+            return False
+
+        # Before the command runs nothing can be paused.
+        wait_until(has_begun, "exec")
+        return one
 
     return make
 
