@@ -140,13 +140,15 @@ def child(names):
     puppet.close()
 
 
-def test_a_slow_name_server_delays_no_ping_and_no_signal(sdwd, manager, child, names, web):
+@pytest.mark.parametrize("slow, good", [("--http=http://web{}.test/", "--http=http://127.0.0.1:{}/"),
+                                        ("--tcp=web{}.test:1", "--tcp=127.0.0.1:{}")], ids=["http", "tcp"])
+def test_a_slow_name_server_delays_no_ping_and_no_signal(sdwd, manager, child, names, web, slow, good):
     """Many looks that hang in the resolver, and sdwd itself does not notice."""
     server = web()
     with names.silent_server() as dns:
         slow = [option for n in range(8)
-                for option in (f"--http=http://web{n}.test/", "--optional", "--interval=200ms", "--timeout=200ms")]
-        run = sdwd(*slow, f"--http={server.url()}", "--name=own", "--interval=50ms", *SEEN, command=child.command,
+                for option in (slow.format(n), "--optional", "--interval=200ms", "--timeout=200ms")]
+        run = sdwd(*slow, good.format(server.port), "--name=own", "--interval=50ms", *SEEN, command=child.command,
                    preexec=names.preexec, watchdog=1)
         child("got = []; take = lambda *_: got.append(time.monotonic())")
         child("signal.signal(signal.SIGUSR1, take), signal.signal(signal.SIGTERM, take)")

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from names import names  # pylint: disable=unused-import
-from puppet import Puppet, open_fds, state_of, wait_until
+from puppet import open_fds, state_of, wait_until
 from runner import command_of
-from scripted import edges, median, outcomes
+from scripted import edges, outcomes
 from streams import answers, banner, silent, streams  # pylint: disable=unused-import
 from test_tcp import refusal
 
@@ -244,46 +244,6 @@ def test_what_is_no_name(sdwd, value, reason):
 
 
 # Meanwhile --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def child(names):
-    """The puppet of puppet.py, in that network."""
-    puppet = names.run(Puppet)
-    yield puppet
-    puppet.close()
-
-
-def test_a_slow_name_server_delays_no_ping_and_no_signal(sdwd, manager, child, names, serve):
-    """Many names that nobody knows, and sdwd itself does not notice."""
-    server = serve()
-    with names.silent_server() as dns:
-        slow = [option for n in range(8)
-                for option in (f"--tcp=db{n}.test:1", "--optional", "--interval=200ms", "--timeout=200ms")]
-        run = sdwd(*slow, f"--tcp={server.target}", "--name=own", "--interval=50ms", *SEEN, command=child.command,
-                   preexec=names.preexec, watchdog=1)
-        child("got = []; take = lambda *_: got.append(time.monotonic())")
-        child("signal.signal(signal.SIGUSR1, take), signal.signal(signal.SIGTERM, take)")
-        manager.wait_ready()
-        dns.settimeout(20)
-        dns.recv(512)
-        began = time.monotonic()
-        manager.wait_ping(count=20)
-        pings = [d.at for d in manager.pings()]
-        # With a good look each 50 ms each tenth of W has its ping.
-        late = [ping - before - 0.1 for before, ping in zip(pings, pings[1:])]
-        delays = []
-        for number in [signal.SIGUSR1] * 4 + [signal.SIGTERM]:
-            sent, count = time.monotonic(), len(delays)
-            run.signal(number)
-            wait_until(lambda n=count: child("len(got)") > n, "forwarded signal")
-            delays.append(child("got[-1]") - sent)
-        print(f"pings late by up to {max(late)}, signals by {delays} s, load {os.getloadavg()[0]}")
-        assert median(late) < 0.05 and median(delays) < 0.05
-        child.tell("os._exit(0)")
-        assert run.wait() == 0
-        # The stop waited for none of these threads.
-        assert time.monotonic() - began < 10
 
 
 def test_many_looks_leave_nothing_behind(look, manager, names, serve):
