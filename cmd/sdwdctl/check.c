@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/config.h"
 #include "convert.h"
 #include "finding.h"
 #include "unit_verbs.h"
@@ -62,13 +63,13 @@ bool has_probe(const struct findings *f, const char *name) {
  * word, or NULL. */
 static int read_line(const struct exec_line *e, const char *unit, struct words *options,
 		     char **ret_command) {
-	const struct probe_kind *list[SDWD_KINDS_MAX + 1];
-	const struct probe_kind *const *kinds = sdwd_kinds(list);
+	struct config_kinds kinds;
 	const char *rest = e->rest;
 	bool is_value = false;
 	char *word;
 	int r;
 
+	config_kinds(&kinds);
 	*ret_command = NULL;
 	while ((r = exec_line_next(e, unit, &rest, &word)) > 0) {
 		if (!is_value && strcmp(word, "--") == 0) {
@@ -81,7 +82,7 @@ static int read_line(const struct exec_line *e, const char *unit, struct words *
 			break;
 		}
 		is_value = !is_value && !strchr(word, '=') &&
-			   conf_argument(word + 2, kinds) == CONF_REQUIRED;
+			   conf_argument(word + 2, kinds.list) == CONF_REQUIRED;
 		r = words_add(options, word);
 		free(word);
 		if (r < 0)

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/config.h"
 #include "base/usec.h"
 #include "conf/args.h"
 #include "conf/file.h"
-#include "probe/probe.h"
 #include "root.h"
 
 int words_add(struct words *w, const char *word) {
@@ -30,18 +30,6 @@ void words_done(struct words *w) {
 		free(w->items[i]);
 	free(w->items);
 	*w = (struct words){0};
-}
-
-const struct probe_kind *const *
-sdwd_kinds(const struct probe_kind *list[static SDWD_KINDS_MAX + 1]) {
-	size_t i = 0;
-
-	for (; probe_registry[i]; i++) {
-		assert(i < SDWD_KINDS_MAX);
-		list[i] = probe_registry[i]->kind;
-	}
-	list[i] = NULL;
-	return list;
 }
 
 /* The file of --config, as main() of sdwd reads it. */
@@ -79,8 +67,7 @@ static const char *other_business(const struct conf *c) {
 int sdwd_options_read(struct conf *c, const struct words *options, const char *const *command,
 		      const char *unit, usec_t watchdog_usec, const char *root,
 		      struct text *errors) {
-	const struct probe_kind *list[SDWD_KINDS_MAX + 1];
-	const struct probe_kind *const *kinds = sdwd_kinds(list);
+	struct config_kinds kinds;
 	struct conf_env env = {.has_notify_socket = true,
 			       .watchdog_usec = watchdog_usec,
 			       .unit = unit};
@@ -89,6 +76,7 @@ int sdwd_options_read(struct conf *c, const struct words *options, const char *c
 	usec_t w;
 	int r = words_add(&words, "sdwd");
 
+	config_kinds(&kinds);
 	conf_init(c);
 	for (size_t i = 0; r == 0 && i < options->n_items; i++)
 		r = words_add(&words, options->items[i]);
@@ -97,11 +85,11 @@ int sdwd_options_read(struct conf *c, const struct words *options, const char *c
 	for (; r == 0 && command && *command; command++)
 		r = words_add(&words, *command);
 	if (r == 0)
-		r = args_find_config((int)words.n_items, words.items, kinds, &config);
+		r = args_find_config((int)words.n_items, words.items, kinds.list, &config);
 	if (r == 0 && config)
-		r = read_config(c, config, root, kinds, errors);
+		r = read_config(c, config, root, kinds.list, errors);
 	if (r == 0)
-		r = args_parse(c, (int)words.n_items, words.items, kinds, errors);
+		r = args_parse(c, (int)words.n_items, words.items, kinds.list, errors);
 	if (r == 0 && other_business(c)) {
 		text_addf(errors, "--%s: not in a unit", other_business(c));
 		r = -EINVAL;
@@ -132,10 +120,10 @@ static int length_of(const char *word, enum conf_argument argument) {
 }
 
 int sdwd_options_part(int argc, char **argv, const struct opt *own, struct words *options) {
-	const struct probe_kind *list[SDWD_KINDS_MAX + 1];
-	const struct probe_kind *const *kinds = sdwd_kinds(list);
+	struct config_kinds kinds;
 	int left = 1;
 
+	config_kinds(&kinds);
 	for (int i = 1; i < argc;) {
 		char *word = argv[i], name[64];
 		const struct opt *o;
@@ -152,7 +140,7 @@ int sdwd_options_part(int argc, char **argv, const struct opt *own, struct words
 		if (o)
 			n = o->argument && !strchr(word, '=') ? 2 : 1;
 		else
-			n = length_of(word, conf_argument(name + 2, kinds));
+			n = length_of(word, conf_argument(name + 2, kinds.list));
 		for (; n > 0 && i < argc; n--, i++) {
 			if (o)
 				argv[left++] = argv[i];

@@ -6,8 +6,6 @@
 
 /* sdwd's own options as they stand in a unit: read by the code of sdwd itself. */
 
-#define SDWD_KINDS_MAX 32
-
 /* A list of words, NULL at the end. Zeroed: none. */
 struct words {
 	char **items; /* owned, like each of them */
@@ -18,10 +16,6 @@ struct words {
 int words_add(struct words *w, const char *word);
 
 void words_done(struct words *w);
-
-/* The kinds of probes there are, NULL at the end. */
-const struct probe_kind *const *
-sdwd_kinds(const struct probe_kind *list[static SDWD_KINDS_MAX + 1]);
 
 /*
  * Reads @options, and with --config the file in @root, and @command (NULL: as the file says) into
