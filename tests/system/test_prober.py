@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from puppet import open_fds, state_of, wait_until
+from prompt import assert_prompt, take_signals
+from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
 from runner import command_of, stat_of
 from scripted import edges, outcomes, serve  # pylint: disable=unused-import
 from tls import authority, certificate, serve_tls  # pylint: disable=unused-import
@@ -262,6 +263,20 @@ def test_what_hangs_elsewhere_hinders_no_other_look(sdwd, manager, authority, se
     began = time.monotonic()
     assert run.terminate() == -signal.SIGTERM
     assert time.monotonic() - began < (0.9 if os.getloadavg()[0] < 4 else 5)
+
+
+@pytest.mark.parametrize("mode", ["no-handshake", "drip-headers", "endless-body", "endless-chunks"])
+def test_what_hangs_in_it_delays_no_ping_and_no_signal(sdwd, manager, child, serve, serve_tls, mode):
+    good = serve()
+    hung = serve(then="silent").url().replace("http:", "https:") if mode == "no-handshake" else serve_tls(then=mode).url()
+    hangs = [o for _ in range(4) for o in (f"--http={hung}", "--optional", "--http-insecure", "--http-body=^never$",
+                                           "--interval=200ms", "--timeout=200ms")]
+    run = sdwd(*hangs, f"--http={good.url()}", "--name=own", "--interval=50ms", *SEEN, command=child.command, watchdog=1)
+    take_signals(child)
+    manager.wait_ready()
+    assert_prompt(run, manager, child)
+    child.tell("os._exit(0)")
+    assert run.wait() == 0
 
 
 def test_many_looks_lose_nothing(sdwd, manager, authority, serve, serve_tls):
