@@ -138,7 +138,10 @@ class Shell:
                                   env=self.env, cwd=self._folder, capture_output=True, text=True,
                                   timeout=PATIENCE_SECONDS, check=False)
             assert done.stderr == "", done.stderr
-            return sorted({offer.split("\t")[0] for offer in done.stdout.splitlines() if offer})
+            offers = {offer.split("\t")[0] for offer in done.stdout.splitlines() if offer}
+            # Newer ones offer also what has the letters of the word somewhere, behind what begins with it.
+            word = line.rpartition(" ")[2]
+            return sorted({offer for offer in offers if offer.startswith(word)} or offers)
         terminal = self._start()
         # A line of its own: what the last one left is cut first.
         terminal.type("\x15" + line + "\t" + ("\x18e" if self.name == "zsh" else ""))
