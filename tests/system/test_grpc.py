@@ -43,7 +43,8 @@ class Server:
             self.said.append(line.rstrip("\n"))
 
     def calls(self):
-        """The services that were asked for, in order."""
+        """The services that were asked for, in order; what was said of them is read first."""
+        self.set(f"all {len(self.said)}", "SERVING")
         return [line.split(" ", 1)[1] for line in self.said if line.startswith("call ")]
 
     def set(self, service, state):

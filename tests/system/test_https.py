@@ -174,7 +174,7 @@ def test_an_authority_that_is_withdrawn_counts_from_the_next_look_on(sdwd, autho
     def trust(one):
         system.trust([one] if where != "file" else [], (one if where != "folder" else other).pem.read_bytes())
     trust(authority)
-    run = sdwd(f"--http={server.url()}", *SOON, *SEEN, preexec=names.preexec_here)
+    run = sdwd(f"--http={server.url()}", *SOON[:2], "--timeout=20s", *SEEN, preexec=names.preexec_here)
     for n in (1, 2):
         wait_until(lambda n=n: len(outcomes(run.stderr())) == 2 * n - 1, "a good look")
         server.wait_looks(3)

@@ -55,13 +55,16 @@ class System:
         folder.mkdir()
 
     def trust(self, in_folder=(), in_file=b""):
-        """Of the folder each of those authorities, of the file that text, and nothing else any more."""
-        self.file.write_bytes(in_file)
-        for path in self.folder.glob("*.0"):
-            path.unlink()
+        """Of the folder each of those authorities, of the file that text, and nothing else any more. Nothing is seen half-made."""
+        new = {self.file: in_file}
         for one in in_folder:
             name = subprocess.check_output(["openssl", "x509", "-noout", "-hash", "-in", one.pem], text=True).strip()
-            (self.folder / f"{name}.0").write_bytes(one.pem.read_bytes())
+            new[self.folder / f"{name}.0"] = one.pem.read_bytes()
+        for path, text in new.items():
+            (self.folder / "new").write_bytes(text)
+            (self.folder / "new").rename(path)
+        for path in set(self.folder.glob("*.0")) - set(new):
+            path.unlink()
 
 
 class _Closing(ssl.SSLSocket):
