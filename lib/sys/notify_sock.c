@@ -1,77 +1,135 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Where sdwd is root the child may be another user, so everybody may write to the socket, but only
+ * whoever knows its name can: the folder lets others pass and shows them nothing, and the name is
+ * given after bind(2), whose name /proc/net/unix shows to all.  The child reads it in its
+ * environment.  Else everybody could hold sdwd up: by a flood, or by what a message brings along.
+ */
 #include "sys/notify_sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/folder.h"
 
 /* What the manager gives its own socket. */
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
 
-/* A folder of a random name in @place with the socket in it. Returns 0 or a negative errno. */
-static int bind_in(struct notify_sock *s, const char *place) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	bool is_root = geteuid() == 0;
-	char *folder, *path = NULL;
+/* Of a secret name, with its NUL: 72 bits. */
+#define NAME_SIZE 13
+
+/* Nobody can try so many names. */
+static int random_name(char name[static NAME_SIZE]) {
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned char bytes[NAME_SIZE - 1];
+
+	if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != sizeof(bytes))
+		return -EAGAIN;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		name[i] = digits[bytes[i] & 63];
+	name[sizeof(bytes)] = '\0';
+	return 0;
+}
+
+/* May the socket be in @place? Others must be able to pass where we are root, and never to put
+ * something of theirs in the place of what we make. */
+static int check_place(const char *place, bool is_root) {
 	struct stat st;
-	int r;
 
 	if (place[0] != '/')
 		return -EINVAL;
 	if (stat(place, &st) < 0)
 		return -errno;
-	if (is_root && !(st.st_mode & S_IXOTH))
-		return -EACCES;
+	if (!folder_is_trusted(&st))
+		return -EPERM;
+	return is_root && !(st.st_mode & S_IXOTH) ? -EACCES : 0;
+}
 
+/* By a fd: no link is followed to what is not ours. */
+static int let_others_pass(const char *folder) {
+	cleanup(fd_closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid())
+		return -EPERM;
+	return fchmod(fd, 0711) < 0 ? -errno : 0;
+}
+
+/* Binds the socket to @folder/notify. Its mode comes with it: no chmod(2) by name. */
+static int bind_at(const struct notify_sock *s, const char *folder, mode_t mask,
+		   struct sockaddr_un *ret) {
+	mode_t before = umask(mask);
+	int r = 0;
+
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/notify", folder);
+	if (bind(s->fd, (struct sockaddr *)ret, sizeof(*ret)) < 0)
+		r = -errno;
+	(void)umask(before);
+	return r;
+}
+
+/* A folder of a random name in @place with the socket in it. Returns 0 or a negative errno. */
+static int bind_in(struct notify_sock *s, const char *place) {
+	bool is_root = geteuid() == 0;
+	char name[NAME_SIZE] = "notify", *folder, *path = NULL;
+	struct sockaddr_un address;
+	mode_t before;
+	int r = check_place(place, is_root);
+
+	if (r == 0 && is_root)
+		r = random_name(name);
+	if (r < 0)
+		return r;
 	if (asprintf(&folder, "%s/sdwd-XXXXXX", place) < 0)
 		return -ENOMEM;
-	if (strlen(folder) + strlen("/notify") >= sizeof(address.sun_path)) {
+	if (asprintf(&path, "%s/%s", folder, name) < 0) {
 		free(folder);
-		return -ENAMETOOLONG;
+		return -ENOMEM;
 	}
-	if (!mkdtemp(folder)) {
-		r = -errno;
+	before = umask(077);
+	r = strlen(path) >= sizeof(address.sun_path) ? -ENAMETOOLONG
+	    : !mkdtemp(folder)                       ? -errno
+						     : 0;
+	(void)umask(before);
+	if (r < 0) {
 		free(folder);
+		free(path);
 		return r;
 	}
-	if (asprintf(&path, "%s/notify", folder) < 0) {
-		path = NULL;
-		r = -ENOMEM;
-		goto fail;
-	}
-	/* The umask had its say in the folder, and has it in the socket: set both. */
-	if (chmod(folder, 0700) < 0) {
-		r = -errno;
-		goto fail;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		r = -errno;
-		goto fail;
-	}
-	if (chmod(path, is_root ? 0666 : 0600) < 0 || (is_root && chmod(folder, 0711) < 0)) {
-		r = -errno;
-		/* The fd is bound for good: no other place can follow. */
-		s->path = path;
-		s->folder = folder;
-		notify_sock_close(s);
+	memcpy(path, folder, strlen(folder));
+	r = bind_at(s, folder, is_root ? 0111 : 0177, &address);
+	if (r < 0) {
+		(void)rmdir(folder);
+		free(folder);
+		free(path);
 		return r;
 	}
 	s->path = path;
 	s->folder = folder;
-	return 0;
-
-fail:
-	(void)rmdir(folder);
-	free(folder);
-	free(path);
+	if (!is_root)
+		return 0;
+	if (rename(address.sun_path, path) < 0) {
+		r = -errno;
+		(void)unlink(address.sun_path);
+	} else {
+		r = let_others_pass(folder);
+	}
+	/* The fd is bound for good: no other place can follow. */
+	if (r < 0)
+		notify_sock_close(s);
 	return r;
 }
 

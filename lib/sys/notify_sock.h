@@ -32,9 +32,10 @@ struct notify_datagram {
 
 /*
  * Makes folder and socket: under $RUNTIME_DIRECTORY (its first path), /run/sdwd, $XDG_RUNTIME_DIR,
- * else in /tmp; the folder's name is random, its mode 0700, or 0711 with a socket everybody may
- * write to where we are root: the child may change its uid, so then a place that others cannot
- * reach is passed over. Abstract where no place will do. Returns 0 or a negative errno.
+ * else in /tmp; the folder's name is random, its mode 0700, or 0711 with a socket of a secret name
+ * everybody may write to where we are root: the child may change its uid, so then a place that
+ * others cannot reach is passed over. So is one where others could put something in the place of
+ * what we make. Abstract where no place will do. Returns 0 or a negative errno.
  */
 int notify_sock_open(struct notify_sock *s);
 

@@ -294,6 +294,44 @@ static void test_another_uid_can_send_to_root(void **state) {
 	assert_int_equal(w->d.pid, pid);
 }
 
+/* As user nobody: 0 where neither the folder nor the kernel's list tells the socket's name. */
+static int look_for_the_name(const struct world *w) {
+	char line[512], guess[128];
+	FILE *list;
+
+	if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+		return 1;
+	if (opendir(w->s.folder) || errno != EACCES)
+		return 2;
+	snprintf(guess, sizeof(guess), "%s/notify", w->s.folder);
+	if (access(guess, F_OK) == 0)
+		return 3;
+	list = fopen("/proc/net/unix", "r");
+	if (!list)
+		return 4;
+	while (fgets(line, sizeof(line), list))
+		if (strstr(line, w->s.path))
+			return 5;
+	return 0;
+}
+
+static void test_the_name_is_a_secret_of_root_and_its_child(void **state) {
+	struct world *w = *state;
+	int status = 0;
+	pid_t pid;
+
+	if (geteuid() != 0) {
+		assert_string_equal(w->s.path + strlen(w->s.folder), "/notify");
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(look_for_the_name(w));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(strlen(w->s.path + strlen(w->s.folder)), 13);
+}
+
 static void test_the_first_place_that_will_do(void **state) {
 	struct world *w = *state;
 	char file[64], missing[64], closed[64], deep[128];
@@ -322,6 +360,37 @@ static void test_the_first_place_that_will_do(void **state) {
 	rmdir(deep);
 	rmdir(closed);
 	unlink(file);
+}
+
+/* Whoever may rename what stands in a place could put a link where our folder was. */
+static void test_a_place_that_others_may_change_is_passed_over(void **state) {
+	static const struct {
+		mode_t mode;
+		bool is_foreign, is_taken;
+	} rows[] = {
+		{0777, false, false}, {0775, false, false}, {01777, false, true},
+		{0755, false, true},  {0755, true, false},  {01777, true, false},
+	};
+	struct world *w = *state;
+	struct notify_sock s;
+	char place[64];
+	const char *places[] = {place, w->folder, NULL};
+
+	snprintf(place, sizeof(place), "%s/place", w->folder);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		/* Only root can give away what is its own. */
+		bool is_foreign = rows[i].is_foreign && geteuid() == 0;
+
+		assert_int_equal(mkdir(place, 0755), 0);
+		assert_int_equal(chmod(place, rows[i].mode), 0);
+		if (is_foreign)
+			assert_int_equal(chown(place, 65534, 65534), 0);
+		assert_int_equal(notify_sock_open_in(&s, places), 0);
+		assert_int_equal(strncmp(s.path, place, strlen(place)) == 0,
+				 is_foreign || !rows[i].is_foreign ? rows[i].is_taken : true);
+		notify_sock_close(&s);
+		assert_int_equal(rmdir(place), 0);
+	}
 }
 
 static void test_abstract_where_no_place_will_do(void **state) {
@@ -381,7 +450,9 @@ int main(void) {
 		IN_WORLD(test_modes),
 		IN_WORLD(test_umask_does_not_matter),
 		IN_WORLD(test_another_uid_can_send_to_root),
+		IN_WORLD(test_the_name_is_a_secret_of_root_and_its_child),
 		IN_WORLD(test_the_first_place_that_will_do),
+		IN_WORLD(test_a_place_that_others_may_change_is_passed_over),
 		IN_WORLD(test_abstract_where_no_place_will_do),
 		IN_WORLD(test_runtime_directory_comes_first),
 		cmocka_unit_test(test_done_twice_and_never_opened),
