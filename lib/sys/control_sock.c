@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/folder.h"
 
 /* ".", ".PID" of the largest pid, and the slash before them. */
 #define AROUND_NAME 10
@@ -65,37 +66,47 @@ static int name_of(char *name, size_t size, const char *folder, const char *labe
 	return length == 0 ? -EINVAL : 0;
 }
 
+/* Modes are set as things are made, by the umask: a chmod(2) by name might follow a link. */
 static int make_folder(const char *folder, mode_t mode) {
+	mode_t before = umask(0);
+	int r = mkdir(folder, mode) < 0 ? -errno : 0;
 	struct stat st;
 
-	if (mkdir(folder, mode) == 0)
-		/* The umask had its say. */
-		return chmod(folder, mode) < 0 ? -errno : 0;
-	if (errno != EEXIST)
-		return -errno;
+	(void)umask(before);
+	if (r != -EEXIST)
+		return r;
 	if (stat(folder, &st) < 0)
 		return -errno;
-	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return folder_is_trusted(&st) ? 0 : -EPERM;
+}
+
+static int bind_to(int fd, const struct sockaddr_un *address) {
+	mode_t before = umask(0111);
+	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+	(void)umask(before);
+	return r;
 }
 
 /* Ready but for its name. */
 static int make(struct control_sock *c, struct place *p) {
-	const struct sockaddr *address = (const struct sockaddr *)&p->address;
 	const char *path = p->address.sun_path;
 	int r;
 
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0)
 		return -errno;
-	r = bind(c->fd, address, sizeof(p->address)) < 0 ? -errno : 0;
+	r = bind_to(c->fd, &p->address);
 	if (r == -EADDRINUSE) {
 		/* Of a process with our pid, which died at this point. */
 		(void)unlink(path);
-		r = bind(c->fd, address, sizeof(p->address)) < 0 ? -errno : 0;
+		r = bind_to(c->fd, &p->address);
 	}
 	if (r < 0)
 		return r;
-	if (lstat(path, &p->st) < 0 || chmod(path, 0666) < 0 || listen(c->fd, BACKLOG) < 0) {
+	if (lstat(path, &p->st) < 0 || listen(c->fd, BACKLOG) < 0) {
 		r = -errno;
 		(void)unlink(path);
 	}
@@ -191,17 +202,28 @@ int control_sock_open_in(struct control_sock *c, const char *folder, mode_t mode
 	}
 	if (r < 0) {
 		control_sock_close(c);
-		text_addf(error, "%s: %s", folder, strerror(-r));
+		text_addf(error, "%s: %s", folder,
+			  r == -EPERM ? "other users may change what is in it" : strerror(-r));
 	}
 	return r;
 }
 
-int control_sock_open(struct control_sock *c, const char *label, struct text *error) {
+/* That of another user is none of ours: su(1) and sudo(8) may have left it in the environment. */
+static const char *own_runtime_folder(void) {
 	const char *user = getenv("XDG_RUNTIME_DIR");
+	struct stat st;
+
+	if (!user || user[0] != '/')
+		return NULL;
+	return stat(user, &st) == 0 && S_ISDIR(st.st_mode) && !folder_is_trusted(&st) ? NULL : user;
+}
+
+int control_sock_open(struct control_sock *c, const char *label, struct text *error) {
+	const char *user = own_runtime_folder();
 	char *folder;
 	int r;
 
-	if (!user || user[0] != '/')
+	if (!user)
 		return control_sock_open_in(c, "/run/sdwd", 01777, label, error);
 	if (asprintf(&folder, "%s/sdwd", user) < 0) {
 		*c = (struct control_sock){.fd = -1};

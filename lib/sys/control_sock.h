@@ -19,8 +19,9 @@ struct control_peer {
 };
 
 /*
- * Makes the socket of @label in $XDG_RUNTIME_DIR/sdwd or /run/sdwd; the folder is made where it is
- * missing. Its name is the label, what a file name does not like written as '_'; where a live
+ * Makes the socket of @label in $XDG_RUNTIME_DIR/sdwd, or in /run/sdwd where that variable names no
+ * folder of ours; the folder is made where it is missing, and must not be one that other users may
+ * change. Its name is the label, what a file name does not like written as '_'; where a live
  * socket, or one that we may not take away, has that name, the label with ".PID" behind it.
  * Everybody may connect. Returns 0, or a negative errno with the reason in @error.
  */

@@ -43,6 +43,16 @@ int __wrap_renameat2(int old_fd, const char *old, int new_fd, const char *new, u
 	return __real_renameat2(old_fd, old, new_fd, new, flags);
 }
 
+static size_t n_chmods;
+
+int __real_chmod(const char *path, mode_t mode);
+int __wrap_chmod(const char *path, mode_t mode);
+
+int __wrap_chmod(const char *path, mode_t mode) {
+	n_chmods++;
+	return __real_chmod(path, mode);
+}
+
 static char folder[64], reason[512];
 static struct text error;
 
@@ -242,6 +252,47 @@ static void test_no_name_and_no_room(void **state) {
 	rmdir(deep);
 }
 
+/* Whoever may rename what stands there could put a link where the socket was. */
+static void test_a_folder_that_others_may_change_is_refused(void **state) {
+	struct control_sock c;
+
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_int_equal(control_sock_open_in(&c, folder, 0700, "web", &error), -EPERM);
+	assert_non_null(strstr(reason, "other users may change what is in it"));
+	assert_int_equal(chmod(folder, 01777), 0);
+	error = TEXT_OVER(reason);
+	reason[0] = '\0';
+	open_as(&c, "web");
+	control_sock_close(&c);
+	/* Only root can give it away. */
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(chown(folder, 65534, 65534), 0);
+	assert_int_equal(control_sock_open_in(&c, folder, 0700, "web", &error), -EPERM);
+}
+
+/* One that pulls the folder from under us gets no file's mode changed: there is no chmod(2). */
+static void test_modes_come_with_the_socket_whatever_the_umask(void **state) {
+	char deep[128];
+	struct control_sock c;
+	struct stat st;
+	mode_t before = umask(0777);
+	int r;
+
+	snprintf(deep, sizeof(deep), "%s/deep", folder);
+	n_chmods = 0;
+	r = control_sock_open_in(&c, deep, 01777, "web", &error);
+	assert_int_equal(umask(before), 0777);
+	assert_int_equal(r, 0);
+	assert_int_equal(n_chmods, 0);
+	assert_int_equal(stat(deep, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 01777);
+	assert_int_equal(stat(c.path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0666);
+	control_sock_close(&c);
+	rmdir(deep);
+}
+
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -255,6 +306,8 @@ int main(void) {
 		IN_FOLDER(test_where_both_names_are_taken_it_fails_and_leaves_nothing),
 		IN_FOLDER(test_names),
 		IN_FOLDER(test_no_name_and_no_room),
+		IN_FOLDER(test_a_folder_that_others_may_change_is_refused),
+		IN_FOLDER(test_modes_come_with_the_socket_whatever_the_umask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
