@@ -158,6 +158,8 @@ static void send_up(struct supervisor *s, const struct notify_msg *m, struct not
 	if (r < 0 && (r != -ENOBUFS || !s->has_told_lost))
 		log_warning("cannot forward the child's sd_notify message: %s", strerror(-r));
 	s->has_told_lost = r == -ENOBUFS;
+	if (r == 0 && takes_fds)
+		notify_datagram_sent(d);
 	if (r == 0 && s->flush_at == USEC_INFINITY)
 		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
 }

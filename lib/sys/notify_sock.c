@@ -265,10 +265,20 @@ int notify_sock_receive(struct notify_sock *s, struct notify_datagram *d) {
 	return 1;
 }
 
-void notify_datagram_done(struct notify_datagram *d) {
+void notify_datagram_sent(struct notify_datagram *d) {
 	for (size_t i = 0; i < d->n_fds; i++)
 		fd_close(d->fds[i]);
 	d->n_fds = 0;
+}
+
+/* Whoever closes a socket last waits for what it did not send yet, as long as SO_LINGER says
+ * (socket(7)), O_NONBLOCK or not. */
+void notify_datagram_done(struct notify_datagram *d) {
+	struct linger off = {0};
+
+	for (size_t i = 0; i < d->n_fds; i++)
+		(void)setsockopt(d->fds[i], SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	notify_datagram_sent(d);
 }
 
 void notify_sock_close(struct notify_sock *s) {

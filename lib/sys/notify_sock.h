@@ -49,7 +49,10 @@ int notify_sock_open_in(struct notify_sock *s, const char *const *places);
  */
 int notify_sock_receive(struct notify_sock *s, struct notify_datagram *d);
 
-/* Closes the fds that were not taken. */
+/* Closes our copies of fds that were sent on; nothing of them changes. */
+void notify_datagram_sent(struct notify_datagram *d);
+
+/* Closes the fds that nobody wants. None of them holds us, whatever its sender made of it. */
 void notify_datagram_done(struct notify_datagram *d);
 
 /* Closes and removes socket and folder. Also on an @s that failed to open, or is closed. */

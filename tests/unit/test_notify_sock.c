@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "sys/notify_sock.h"
+
+#define LINGER_SECONDS 60
 
 struct world {
 	char folder[40];
@@ -151,6 +155,66 @@ static void test_fds_come_and_are_closed(void **state) {
 	notify_datagram_done(&w->d);
 	notify_datagram_done(&w->d);
 	assert_int_equal(count_entries("/proc/self/fd"), n_before);
+}
+
+/* A connection on which close(2) waits: unsent bytes, SO_LINGER, and a peer that never reads. */
+static int make_lingering(int ret_peer[static 2]) {
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct linger linger = {.l_onoff = 1, .l_linger = LINGER_SECONDS};
+	socklen_t size = sizeof(address);
+	static const char data[65536];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ret_peer[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(ret_peer[0], (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(ret_peer[0], 1), 0);
+	assert_int_equal(getsockname(ret_peer[0], (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+	ret_peer[1] = accept(ret_peer[0], NULL, NULL);
+	assert_true(ret_peer[1] >= 0);
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return fd;
+}
+
+static void test_a_socket_that_lingers_does_not_hold_us(void **state) {
+	struct world *w = *state;
+	struct timespec before, after;
+	int peer[2], fd = make_lingering(peer);
+
+	send_bytes(w, "X=1", 3, &fd, 1);
+	assert_int_equal(notify_sock_receive(&w->s, &w->d), 1);
+	assert_int_equal(w->d.n_fds, 1);
+	fd_close(fd);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	notify_datagram_done(&w->d);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	/* An order of magnitude between what should be and what must not be. */
+	assert_true(after.tv_sec - before.tv_sec < LINGER_SECONDS / 2);
+	fd_close(peer[0]);
+	fd_close(peer[1]);
+}
+
+/* What went up is the manager's: it stays as the child made it. */
+static void test_a_socket_that_went_up_stays_as_it_was(void **state) {
+	struct world *w = *state;
+	struct linger linger = {0};
+	socklen_t size = sizeof(linger);
+	int peer[2], fd = make_lingering(peer);
+
+	send_bytes(w, "FDSTORE=1", 9, &fd, 1);
+	assert_int_equal(notify_sock_receive(&w->s, &w->d), 1);
+	notify_datagram_sent(&w->d);
+	assert_int_equal(w->d.n_fds, 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size), 0);
+	assert_int_equal(linger.l_onoff, 1);
+	linger.l_onoff = 0;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	fd_close(fd);
+	fd_close(peer[0]);
+	fd_close(peer[1]);
 }
 
 static void test_size_limit_is_exact(void **state) {
@@ -442,6 +506,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(test_a_message_comes_with_its_sender),
 		IN_WORLD(test_fds_come_and_are_closed),
+		IN_WORLD(test_a_socket_that_lingers_does_not_hold_us),
+		IN_WORLD(test_a_socket_that_went_up_stays_as_it_was),
 		IN_WORLD(test_size_limit_is_exact),
 		IN_WORLD(test_nul_inside_drops),
 		IN_WORLD(test_lost_fds_drop_the_message),
