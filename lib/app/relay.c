@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/internal.h"
 #include "base/fd.h"
@@ -44,6 +45,18 @@ static void refuse(struct supervisor *s, pid_t pid, bool is_helper) {
 			    pid, s->child.pid, s->access == NOTIFY_ACCESS_NONE ? "none" : "main");
 }
 
+/*
+ * Where /proc hides who a process belongs to: our own user could do us more harm than by a message,
+ * and nobody gets into a session from outside (setsid(2)). A descendant in a session and under a
+ * user of its own is not heard then.
+ */
+static bool is_surely_ours(const struct supervisor *s, const struct notify_datagram *d) {
+	pid_t session = getsid(d->pid);
+
+	return d->uid == geteuid() ||
+	       (session > 0 && (session == getsid(0) || session == s->child.pid));
+}
+
 static bool may_send(struct supervisor *s, const struct notify_datagram *d,
 		     const struct notify_msg *m) {
 	bool is_helper, is_open;
@@ -60,9 +73,9 @@ static bool may_send(struct supervisor *s, const struct notify_datagram *d,
 		refuse(s, d->pid, is_helper);
 		return false;
 	}
-	/* A hidden /proc is no evidence against; a sender that is gone was not ours to reap. */
+	/* A sender that is gone was not ours to reap. */
 	r = proc_is_descendant(d->pid);
-	return r > 0 || (r < 0 && r != -ESRCH);
+	return r > 0 || (r < 0 && r != -ESRCH && is_surely_ours(s, d));
 }
 
 /* Kept as systemd would read it: it takes backslashes out, and so do we. */
