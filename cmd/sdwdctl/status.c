@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client.h"
 #include "table.h"
 #include "verb.h"
@@ -61,9 +62,22 @@ static bool choose(const struct instances *all, char *const *words, size_t n_wor
 	return are_all_found;
 }
 
+/* JSON's escape of the character of @n bytes. */
+static void put_escape(const char *character, size_t n) {
+	uint32_t c = (unsigned char)character[0];
+
+	if (n > 1)
+		c &= 0xffU >> (n + 1);
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((unsigned char)character[i] & 0x3fU);
+	if (c > 0xffff)
+		printf("\\u%04x", 0xd800 + (c - 0x10000) / 0x400);
+	printf("\\u%04x", c > 0xffff ? 0xdc00 + (c - 0x10000) % 0x400 : c);
+}
+
 /*
- * One array. json-c escapes the control characters below U+0020 alone; DEL and the C1 range, which
- * terminals obey as well, stand in strings only, where an escape means the same.
+ * One array. json-c escapes the control characters below U+0020 alone; the others that no person
+ * should get to see as they are stand in strings only, where an escape means the same.
  */
 static void put_json(const struct instance *const *list, size_t n) {
 	putchar('[');
@@ -72,16 +86,19 @@ static void put_json(const struct instance *const *list, size_t n) {
 			json_object_to_json_string_ext(list[at]->status,
 						       JSON_C_TO_STRING_PLAIN |
 							       JSON_C_TO_STRING_NOSLASHESCAPE);
+		size_t length, left;
 
+		text = text ? text : "null";
 		fputs(at > 0 ? ",\n" : "\n", stdout);
-		for (const unsigned char *c = (const unsigned char *)(text ? text : "null"); *c;
-		     c++)
-			if (*c == 0x7f)
-				fputs("\\u007f", stdout);
-			else if (*c == 0xc2 && c[1] < 0xa0)
-				printf("\\u%04x", *++c);
+		for (left = strlen(text); left > 0; text += length, left -= length) {
+			bool is_clean;
+
+			length = text_character(text, left, &is_clean);
+			if (is_clean)
+				fwrite(text, 1, length, stdout);
 			else
-				putchar(*c);
+				put_escape(text, length);
+		}
 	}
 	puts("\n]");
 }

@@ -67,10 +67,30 @@ static size_t utf8_length(const unsigned char *p, size_t left) {
 	return n;
 }
 
-static bool is_control(const unsigned char *p, size_t length) {
-	/* C0, DEL, and the C1 range U+0080 to U+009F, which terminals obey as well. */
-	return (length == 1 && (p[0] < 0x20 || p[0] == 0x7f)) ||
-	       (length == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+static bool is_control(uint32_t c) {
+	/* C0, DEL, and the C1 range, which terminals obey as well. */
+	return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+/*
+ * What a person does not see, or sees something else for: marks that turn the direction of what
+ * follows, ends of lines, and characters without a shape. Not U+200C to U+200F, with which Persian,
+ * Hebrew and emoji are written.
+ */
+static bool is_misleading(uint32_t c) {
+	return c == 0x200b || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+	       c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+size_t text_character(const char *text, size_t length, bool *ret_is_clean) {
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n = utf8_length(p, length);
+	uint32_t c = n <= 1 ? p[0] : p[0] & (0xffU >> (n + 1));
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3fU);
+	*ret_is_clean = n > 0 && !is_control(c) && !is_misleading(c);
+	return MAX(n, (size_t)1);
 }
 
 size_t text_clean(char *buffer, size_t size, const char *source, size_t length) {
@@ -82,18 +102,16 @@ size_t text_clean(char *buffer, size_t size, const char *source, size_t length) 
 		length--;
 
 	while (length > 0) {
-		const unsigned char *p = (const unsigned char *)source;
-		size_t n = utf8_length(p, length);
-		bool is_bad = n == 0 || is_control(p, n);
+		bool is_clean;
+		size_t n = text_character(source, length, &is_clean);
 
-		if (written + (is_bad ? 1 : n) >= size)
+		if (written + (is_clean ? n : 1) >= size)
 			break;
-		if (is_bad)
+		if (!is_clean)
 			buffer[written++] = '?';
 		else
 			for (size_t i = 0; i < n; i++)
 				buffer[written++] = source[i];
-		n = n == 0 ? 1 : n;
 		source += n;
 		length -= n;
 	}

@@ -46,25 +46,22 @@ static void lines_close(struct lines *l) {
 	l->line = NULL;
 }
 
-/* The bytes of the UTF-8 character at @p, 0 where there is none. */
-static size_t character(const char *p) {
-	size_t length = strnlen(p, 4);
-
-	for (size_t n = 1; n <= length; n++)
-		if (text_is_utf8(p, n))
-			return n;
-	return 0;
-}
-
 /* As text_clean(), but tabs and the blanks in front stay: they make the columns. */
 static void clean(char *p) {
-	while (*p != '\0') {
-		size_t n = character(p);
+	char *to = p;
 
-		if (n == 0 || ((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
-			*p = '?';
-		p += MAX(n, (size_t)1);
+	for (size_t left = strlen(p), n; left > 0; p += n, left -= n) {
+		bool is_clean;
+
+		n = text_character(p, left, &is_clean);
+		if (is_clean || *p == '\t') {
+			memmove(to, p, n);
+			to += n;
+		} else {
+			*to++ = '?';
+		}
 	}
+	*to = '\0';
 }
 
 void lines_end(struct lines *l) {

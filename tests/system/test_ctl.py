@@ -229,13 +229,13 @@ def test_no_text_of_theirs_commands_the_terminal(ctl):
     ctl.farm.add(status(EVIL, probe(EVIL, cause=EVIL), unit=None, state=EVIL, health=EVIL, statusText=EVIL, process=EVIL),
                  name="evil")
     ctl.farm.add("n", name="evil\x1b[2J", mode="closes")
-    for locale, mark in (("C.UTF-8", "?"), ("C", "???")):
+    for locale in ("C.UTF-8", "C"):
         done = ctl("status", env={"LANG": locale})
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", done.stdout + done.stderr)
-        assert done.stdout.count(f"a?[31mb?c{mark}d?e?f") == 7
+        assert done.stdout.count("a?[31mb?c?d?e?f") == 7
         assert "evil?[2J: it closed" in done.stderr
     done = ctl("status", "--json", "a*")
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", done.stdout)
     assert json.loads(done.stdout)[0]["label"] == EVIL
 
 

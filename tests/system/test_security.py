@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -98,3 +99,29 @@ def test_where_proc_is_hidden_the_session_or_the_user_tells_who_is_ours(running,
             assert other.stdout.readline() == b"\n"
             assert fields_up(manager, child) == set()
             other.stdin.close()
+
+
+# What is shown ----------------------------------------------------------------------------------------------------
+
+# Obeyed by a terminal: C0, DEL, C1. Or it shows a person something else than is there: U+202E turns what follows.
+EVIL = "a\x1b[31mb\x9bc\u202ed\u200be\x07f\x7fg"
+BAD = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufffd]")
+
+
+@pytest.mark.parametrize("words", [
+    [f"--http=http://{EVIL}/"], [f"--{EVIL}"], [f"--fall={EVIL}"], [f"--config=/nowhere/{EVIL}"], [f"--label={EVIL}"],
+    [f"--tcp={EVIL}"], [f"--exec='{EVIL}"], ["--exec=true", f"--name={EVIL}"], [f"--signal-map={EVIL}"], ["--", EVIL],
+    [f"--pidfile=/nowhere/{EVIL}/"], [f"--heartbeat={EVIL}"], ["--http=http://[::1]/", f"--http-header={EVIL}"],
+])
+def test_a_wrong_word_is_told_without_what_a_terminal_obeys(sdwd, words):
+    run = sdwd(*words, notify=False, separator=words[-1].startswith("-"))
+    assert run.wait() in (125, 127)
+    said = run.stderr()
+    assert said and not BAD.search(said), ascii(said)
+
+
+def test_check_shows_values_without_what_a_terminal_obeys(sdwd):
+    run = sdwd("--check", "--http=http://127.0.0.1/", f"--http-header=X: {EVIL[5:]}".replace("\x07", "").replace("\x7f", ""),
+               command=["sleep", EVIL], notify=False)
+    assert run.wait() == 0
+    assert "a?[31mb?c?d?e?f?g" in run.stdout() and not BAD.search(run.stdout()), ascii(run.stdout())

@@ -54,6 +54,44 @@ static void cleaning(void **unused) {
 		{"\xf4\x90\x80\x80", "????"}, /* above U+10FFFF */
 		{"ab\xe2\x82", "ab??"},       /* cut off */
 		{"\x7f", "?"},
+		/* What turns the direction of a text around, or cannot be seen, from U+200B on ...
+		 */
+		{"a\xe2\x80\x8b"
+		 "b",
+		 "a?b"},
+		{"a\xe2\x80\xa8"
+		 "b",
+		 "a?b"},
+		{"a\xe2\x80\xae"
+		 "b",
+		 "a?b"},
+		{"a\xe2\x81\xa0"
+		 "b",
+		 "a?b"},
+		{"a\xe2\x81\xaf"
+		 "b",
+		 "a?b"},
+		{"\xef\xbb\xbf"
+		 "b",
+		 "?b"},
+		{"a\xef\xbf\xb9"
+		 "b",
+		 "a?b"},
+		{"a\xef\xbf\xbb"
+		 "b",
+		 "a?b"},
+		{"a\xf3\xa0\x80\x81"
+		 "b",
+		 "a?b"},
+		{"a\xf3\xa0\x81\xbf"
+		 "b",
+		 "a?b"},
+		/* ... but not what languages are written with, nor their neighbours. */
+		{"\xe2\x80\x8c\xe2\x80\x8d\xe2\x80\x8e\xe2\x80\x8f",
+		 "\xe2\x80\x8c\xe2\x80\x8d\xe2\x80\x8e\xe2\x80\x8f"},
+		{"\xe2\x80\x8a\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\x9f\xe2\x81\xb0",
+		 "\xe2\x80\x8a\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\x9f\xe2\x81\xb0"},
+		{"\xef\xbf\xbc\xf3\xa0\x84\x80", "\xef\xbf\xbc\xf3\xa0\x84\x80"},
 		{"", ""},
 	};
 	char buffer[64];
