@@ -4,7 +4,8 @@
  * socket there that calls itself anything.  The kernel knows who listens (SO_PEERCRED is whoever
  * called listen(2)), and of that process its cgroup, which only the manager sets.  So an instance
  * is believed where the pid and the unit that it tells are the listener's own.  A label that is
- * another unit's name is believed of root and of ourselves alone.
+ * another unit's name is believed of root and of ourselves alone; so are units of a user's own
+ * manager, where that user gives the names.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,10 +22,11 @@
 
 /* @pid's unit, malloc'ed, or NULL, into *@ret. 0, -ESRCH: it has ended, -EACCES: /proc is hidden.
  */
-static int unit_of(pid_t pid, char **ret) {
+static int unit_of(pid_t pid, char **ret, bool *ret_is_user_unit) {
 	char *unit = NULL;
 	int r = sd_pid_get_user_unit(pid, &unit);
 
+	*ret_is_user_unit = r >= 0;
 	if (r == -ENODATA || r == -ENXIO)
 		r = sd_pid_get_unit(pid, &unit);
 	*ret = r >= 0 ? unit : NULL;
@@ -40,7 +42,7 @@ static int find_unit(struct instance *i) {
 	if (i->is_unit_known)
 		return 0;
 	free(i->unit);
-	r = unit_of(i->pid, &i->unit);
+	r = unit_of(i->pid, &i->unit, &i->is_user_unit);
 	i->is_unit_known = r == 0;
 	return r;
 }
@@ -87,6 +89,10 @@ static int compare(struct instance *i, struct json_object *status, const char *l
 	if (r == 0 && claimed[0] != '\0' && (!i->unit || strcmp(claimed, i->unit) != 0))
 		return refuse(i, "not believed: it says that it is of %s, and process %d is of %s",
 			      claimed, (int)i->pid, i->unit ? i->unit : "no unit");
+	/* In a manager of one's own a unit may have any name. */
+	if (!is_trusted(i) && i->is_user_unit && (claimed[0] != '\0' || is_service_name(label)))
+		return refuse(i, "not believed: process %d is of %s of another user's own manager",
+			      (int)i->pid, i->unit);
 	if (!is_trusted(i) && is_service_name(label) && (!i->unit || strcmp(label, i->unit) != 0))
 		return refuse(i, "not believed: it calls itself %s, and process %d is of %s", label,
 			      (int)i->pid, i->unit ? i->unit : "no unit");

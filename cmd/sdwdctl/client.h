@@ -26,6 +26,7 @@ struct instance {
 					   else the socket's file name */
 	char *unit; /* of the listener's cgroup, the user manager's first; NULL: none, or hidden */
 	bool is_unit_known; /* unit was read, of pid */
+	bool is_user_unit;  /* it is one of a user's own manager */
 	pid_t pid;          /* the listener's */
 	uid_t uid;
 	bool is_believed;           /* it is who it says it is; else error tells why not */
