@@ -16,6 +16,7 @@ struct notify_settings {
 
 struct notify_probe {
 	struct probe base;
+	bool is_ready; /* the child said so */
 	bool has_pinged;
 	usec_t silence_usec; /* 0: as configured; else what the child asked for */
 };
@@ -38,15 +39,18 @@ void notify_probe_feed(struct probe *p, const struct notify_msg *m, bool is_serv
 	bool is_good = (m->fields & NOTIFY_READY) != 0;
 	struct outcome o;
 
+	/* Others of the service may still be starting, and meanwhile its pings must hold the lease.
+	 */
+	n->is_ready |= is_good;
 	if (m->fields & NOTIFY_WATCHDOG) {
 		n->has_pinged = true;
-		is_good |= is_service_ready;
+		is_good |= n->is_ready || is_service_ready;
 	}
 	/* systemd reads 0 and infinity as "no watchdog". */
 	if (m->fields & NOTIFY_WATCHDOG_USEC) {
 		n->has_pinged = true;
 		n->silence_usec = m->watchdog_usec == 0 ? USEC_INFINITY : m->watchdog_usec;
-		is_good |= is_service_ready;
+		is_good |= n->is_ready || is_service_ready;
 	}
 	if (!is_good)
 		return;

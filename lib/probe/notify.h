@@ -7,8 +7,8 @@ extern const struct probe_class probe_notify;
 
 /*
  * What the relay hands on to --notify. @is_service_ready: READY=1 was said for the whole service;
- * until then WATCHDOG=1 is remembered, but only the child's own READY=1 is good evidence. Calls
- * on_outcome where it is.
+ * before that, and before the child's own READY=1, WATCHDOG=1 is remembered, but is no good
+ * evidence. Calls on_outcome where it is.
  */
 void notify_probe_feed(struct probe *p, const struct notify_msg *m, bool is_service_ready);
 

@@ -95,6 +95,17 @@ def test_notify_awaits_ready_and_judges_pings_from_the_first_on(sdwd, manager, c
     run.wait_stderr("healthy again")
 
 
+def test_pings_hold_while_another_probe_is_not_ready_yet(sdwd, manager, child):
+    """The child said READY=1 and pings; the other source comes much later than --silence, and may not be in vain."""
+    sdwd("--notify=watchdog", "--silence=600ms", "--heartbeat", "--silence=10s", command=child.command)
+    child("notify('READY=1'), repeat(0.1, notify, 'WATCHDOG=1')")
+    manager.wait_for("STATUS=starting: heartbeat: nothing heard yet")
+    manager.never("READY=1", 2)
+    assert not [d for d in manager.all if "no sign of life" in str(d)]
+    child("beat()")
+    manager.wait_ready()
+
+
 @pytest.mark.option("notify")
 def test_a_child_that_never_pings(sdwd, manager, child):
     # Without =watchdog its lease has no end; with it, READY=1 begins the first one.
