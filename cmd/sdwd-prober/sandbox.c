@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/defs.h"
@@ -140,15 +141,45 @@ static void limit_resources(void) {
 	(void)mallopt(M_ARENA_MAX, 2);
 }
 
-static void drop_capabilities(void) {
+static bool has_capabilities(void) {
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct has[2] = {0};
+
+	return syscall(SYS_capget, &header, has) < 0 || has[0].permitted != 0 ||
+	       has[1].permitted != 0 || has[0].inheritable != 0 || has[1].inheritable != 0;
+}
+
+static void set_none(void) {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {0};
 
+	(void)syscall(SYS_capset, &header, none);
+}
+
+/* A filter can only be asked by a process that may die of it. */
+static bool is_deadly(void (*call)(void)) {
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		call();
+		_exit(0);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status);
+}
+
+/*
+ * capset(2) is in @privileged, which many units take out of @system-service, and their filter kills
+ * for it.  So nothing is set where there is nothing any more (sdwd sees to that where it can,
+ * spawn_helper()), and it is tried out first where there is.
+ */
+static void drop_capabilities(void) {
 	/* Fails at the first number that no capability has, and where we may not. */
 	for (unsigned long n = 0; prctl(PR_CAPBSET_DROP, n, 0, 0, 0) == 0; n++)
 		;
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	(void)syscall(SYS_capset, &header, none);
+	if (has_capabilities() && !is_deadly(set_none))
+		set_none();
 }
 
 static void filter_calls(void) {

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""
+What a unit locks away, row by row. In each the same service comes up, stays up for several W, is seen to hang and is
+started again, and stops cleanly; what a setting takes from sdwd itself costs one clear line, and the rest works. All of
+them run side by side. The service itself tells that the settings of its row took effect (sandboxed.py, PROOFS).
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import wrapped
+from tls import Authority
+
+HERE = Path(__file__).resolve().parent
+EXAMPLES = HERE.parents[1] / "units" / "examples"
+W = 5
+FOLDER = "/usr/local/libexec/of-tests"
+
+UNIT = """\
+[Service]
+Type=notify
+NotifyAccess=main
+WatchdogSec={w}
+Restart=on-failure
+RestartSec=100ms
+KillMode=mixed
+TimeoutStartSec=60
+TimeoutStopSec=30
+TimeoutAbortSec=10
+{settings}
+ExecStart={sdwd} {options} -- {folder}/sandboxed.py {port} {proofs}
+"""
+
+# What looks at the service, by the name of the probe. Long timeouts: nothing here is about the speed of a look.
+LOOKS = {
+    "heartbeat": "--heartbeat --silence=4s",
+    "notify": "--notify=watchdog --silence=4s",
+    "file": "--file={runtime}/beat --silence=4s --interval=1s",
+    "http": "--http=http://127.0.0.1:{port}/ --interval=1s --timeout=1s",
+    "https": "--http=https://127.0.0.1:{tls_port}/ --name=https --http-insecure --interval=1s --timeout=1s",
+    "listen-queue": "--listen-queue={port} --interval=1s --timeout=1s",
+    "exec": "--exec=/bin/true --interval=1s --timeout=1s",
+}
+HOOK = "\"--unhealthy-hook=sh -c 'exit 7'\""
+# The line of sdwd that tells how its hook ended.
+HOOKED = "--unhealthy-hook: exited with 7"
+
+STRICT = ["ProtectSystem=strict", "ReadWritePaths=-/run/sdwd"]
+HARDENED = [
+    "DynamicUser=yes", "CapabilityBoundingSet=", "NoNewPrivileges=yes", *STRICT, "ProtectHome=yes", "PrivateTmp=yes",
+    "PrivateDevices=yes", "ProtectProc=invisible", "ProcSubset=pid", "ProtectClock=yes", "ProtectControlGroups=yes",
+    "ProtectHostname=yes", "ProtectKernelLogs=yes", "ProtectKernelModules=yes", "ProtectKernelTunables=yes",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6", "RestrictNamespaces=yes", "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes", "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources", "PrivateUsers=yes", "PrivateIPC=yes",
+    "IPAddressDeny=any", "IPAddressAllow=localhost", "UMask=0077",
+]
+
+
+class Row:
+    """
+    One unit. @settings: lines of it; @proofs: what they did to the service; @lines: what sdwd says because of them, each
+    once; @without: probes that the row does not have; @options: of sdwd besides; @has_control: its socket can be made.
+    """
+
+    def __init__(self, settings, proofs="", lines=(), without=(), options="", has_control=True, has_folder=True):
+        self.settings, self.proofs, self.lines, self.options = settings, proofs, lines, options
+        self.without, self.has_control, self.has_folder = set(without), has_control, has_folder
+        if not has_folder:
+            self.without.add("file")
+
+    def looks(self):
+        return [name for name in LOOKS if name not in self.without]
+
+    def text(self, sdwd, port, name):
+        runtime = f"/run/{name}"
+        words = " ".join(LOOKS[name] for name in self.looks())
+        options = words.format(port=port, tls_port=port + 1, runtime=runtime) + f" {self.options} {HOOK}"
+        settings = "\n".join([*([f"RuntimeDirectory={name}"] if self.has_folder else []), *self.settings])
+        return UNIT.format(w=W, settings=settings, sdwd=sdwd, options=options, folder=FOLDER, port=port, proofs=self.proofs)
+
+
+NO_CONTROL = "no control socket: /run/sdwd: Read-only file system"
+
+ROWS = {
+    "plain": Row([]),
+    "dynamic-user": Row(["DynamicUser=yes", "ReadWritePaths=-/run/sdwd"], "not-root read-only-root"),
+    # Its own /tmp is all that may be written: the relay is there.
+    "dynamic-user-alone": Row(["DynamicUser=yes"], "not-root read-only-root private-tmp", [NO_CONTROL], has_control=False,
+                              has_folder=False),
+    "read-only-root": Row(["ReadOnlyPaths=/"], "read-only-root read-only-run", [NO_CONTROL], has_control=False,
+                          has_folder=False),
+    "strict": Row(["ProtectSystem=strict"], "read-only-root", [NO_CONTROL], has_control=False),
+    "private-tmp": Row(["PrivateTmp=yes"], "private-tmp", has_folder=False),
+    "private-network": Row(["PrivateNetwork=yes"], "private-network"),
+    "private-users": Row(["PrivateUsers=yes"], "private-users"),
+    "private-users-daemon": Row(["PrivateUsers=yes", "User=daemon"], "private-users not-root"),
+    "proc-invisible": Row(["ProtectProc=invisible", "User=daemon"], "no-proc-1"),
+    "proc-pid": Row(["ProcSubset=pid", "ProtectProc=invisible", "User=daemon"], "no-proc-sys"),
+    "no-netlink": Row(["RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"], "no-netlink no-packets"),
+    "no-netlink-proc-pid": Row(["RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6", "ProcSubset=pid"],
+                               "no-netlink no-proc-sys"),
+    "no-new-privileges": Row(["NoNewPrivileges=yes", "User=daemon"], "no-new-privileges"),
+    "system-service-kills": Row(["SystemCallFilter=@system-service"], "filtered"),
+    "system-service-refuses": Row(["SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM"], "filtered"),
+    "not-privileged-kills": Row(["SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
+                                 "User=daemon"], "filtered"),
+    "not-privileged-kills-root": Row(["SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources"],
+                                     "filtered"),
+    # Neither a way to give them up nor to leave them behind.
+    "not-privileged-kills-some": Row(["SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
+                                      "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_CHOWN"], "filtered"),
+    "no-wx": Row(["MemoryDenyWriteExecute=yes"], "no-wx"),
+    "locked": Row(["LockPersonality=yes", "RestrictNamespaces=yes", "RestrictSUIDSGID=yes", "RestrictRealtime=yes",
+                   "ProtectHome=yes", "PrivateDevices=yes"],
+                  "no-personality no-namespaces no-setuid no-realtime no-home"),
+    "no-capabilities": Row(["CapabilityBoundingSet="], "no-capabilities"),
+    "protected": Row(["ProtectControlGroups=yes", "ProtectKernelTunables=yes", "ProtectKernelModules=yes",
+                      "ProtectKernelLogs=yes", "ProtectClock=yes", "ProtectHostname=yes", "Delegate=yes"], "filtered"),
+    "umask": Row(["UMask=0777", "User=daemon"], "umask", has_folder=False),
+    "few-files": Row(["LimitNOFILE=24"], "few-files"),
+    "few-processes": Row(["DynamicUser=yes", "LimitNPROC=12", "ReadWritePaths=-/run/sdwd"], "few-processes"),
+    "few-tasks": Row(["TasksMax=8"]),
+    "no-locked-memory": Row(["LimitMEMLOCK=0", "User=daemon"], "no-locked-memory", options="--mlock",
+                            lines=["--mlock: Operation not permitted"]),
+    "hardened": Row(HARDENED, "not-root read-only-root no-capabilities no-new-privileges no-wx no-netlink no-proc-1"),
+}
+
+
+@pytest.fixture(scope="module")
+def here(systemd, build, tmp_path_factory):
+    """sdwd inside, with its neighbours and all that the service needs."""
+    folder = tmp_path_factory.mktemp("certificate")
+    certificate = Authority(folder).issue("web")
+    paths = wrapped.install(systemd, build / "sdwd", build / "sdwd-prober", build / "sdwdctl", HERE / "sandboxed.py",
+                            *certificate)
+    systemd.run("sh", "-c", "mkdir -p /run/sdwd; chmod 1777 /run/sdwd; touch /tmp/of-the-tests")
+    return paths[0]
+
+
+def statuses(systemd):
+    """What the control sockets say, by label."""
+    found = systemd.run(f"{FOLDER}/sdwdctl", "status", "--json", "--timeout=20s", check=False).stdout
+    return {s["label"]: s for s in (a.get("status") or a for a in json.loads(found))}
+
+
+def count(lines, text):
+    return sum(text in line for line in lines)
+
+
+def complain_up(systemd, unit, row, status, n_restarts):
+    """What is wrong with a unit that shall be up, as text; empty: nothing."""
+    now = systemd.show(unit, "ActiveState", "NRestarts", "StatusText")
+    if now != {"ActiveState": "active", "NRestarts": str(n_restarts), "StatusText": "healthy"}:
+        return f"{now}"
+    if row.has_control and not status:
+        return "no answer at its control socket"
+    if status and [p["name"] for p in status["probes"]] != row.looks():
+        return f"other probes: {status['probes']}"
+    bad = [p for p in status["probes"] if p["cause"] != "ok"] if status else []
+    return f"not all well: {bad}" if bad else ""
+
+
+def run_rows(systemd, sdwd, rows):
+    """The failures as texts by row."""
+    failures = {}
+    units, texts = {}, {}
+    for number, (name, row) in enumerate(rows.items()):
+        units[name] = systemd.name(f"box-{name}")
+        texts[f"box-{name}"] = row.text(sdwd, 21000 + 2 * number, units[name].removesuffix(".service"))
+
+    def note(name, text):
+        if text and name not in failures:
+            failures[name] = f"{name}: {text}\n{systemd.describe(units[name])}"
+
+    for stem, text in texts.items():
+        systemd.unit(stem, text, reload=False)
+    systemd.daemon_reload()
+    systemd.systemctl("start", *units.values(), check=False, timeout=180)
+    time.sleep(3 * W)
+    seen = statuses(systemd)
+    for name, row in rows.items():
+        note(name, complain_up(systemd, units[name], row, seen.get(units[name]), 0))
+        lines = wrapped.texts(systemd, units[name])
+        for line in row.lines:
+            if count(lines, line) != 1:
+                note(name, f"not said once: {line}")
+        if not row.lines and count(lines, "no control socket"):
+            note(name, "no control socket")
+        if count(lines, "prober ["):
+            note(name, "the prober died")
+    alive = [name for name in rows if name not in failures]
+    for name in alive:
+        systemd.systemctl("kill", "--kill-whom=main", "--signal=USR1", units[name])
+    deadline = time.monotonic() + 90
+    for name in alive:
+        left = max(1, deadline - time.monotonic())
+        try:
+            systemd.wait_state(units[name], timeout=left, NRestarts="1", ActiveState="active", StatusText="healthy")
+        except AssertionError as error:
+            note(name, f"not started again: {error}")
+            continue
+        lines = wrapped.texts(systemd, units[name])
+        if count(lines, f"Watchdog timeout (limit {W}s)!") != 1 or count(lines, HOOKED) != 1:
+            note(name, "no watchdog, or no hook")
+    systemd.systemctl("stop", *units.values(), check=False)
+    for name in alive:
+        if systemd.show(units[name], "Result", "ActiveState") != {"Result": "success", "ActiveState": "inactive"}:
+            note(name, "did not stop well")
+    return failures
+
+
+def test_each_setting(systemd, here):
+    only = os.environ.get("SDWD_TEST_ROWS")
+    failures = run_rows(systemd, here, {n: r for n, r in ROWS.items() if not only or n in only.split(",")})
+    assert not failures, "\n\n".join(failures.values())
