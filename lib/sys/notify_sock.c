@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +24,17 @@
 
 /* What the manager gives its own socket. */
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
+
+/*
+ * What is old in /tmp is removed: systemd-tmpfiles(8) spares a socket that somebody listens at, but
+ * not in the /tmp of a unit (PrivateTmp=, DynamicUser=), where the kernel knows it by another path.
+ * A folder with a lock of flock(2) it leaves alone (systemd.io, TEMPORARY_DIRECTORIES).
+ */
+static void lock_folder(struct notify_sock *s) {
+	s->lock = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->lock >= 0)
+		(void)flock(s->lock, LOCK_SH | LOCK_NB);
+}
 
 /* Of a secret name, with its NUL: 72 bits. */
 #define NAME_SIZE 13
@@ -119,6 +131,7 @@ static int bind_in(struct notify_sock *s, const char *place) {
 	}
 	s->path = path;
 	s->folder = folder;
+	lock_folder(s);
 	if (!is_root)
 		return 0;
 	if (rename(address.sun_path, path) < 0) {
@@ -286,6 +299,9 @@ void notify_sock_close(struct notify_sock *s) {
 	if (s->fd > 0)
 		fd_close(s->fd);
 	s->fd = -1;
+	if (s->lock > 0)
+		fd_close(s->lock);
+	s->lock = -1;
 	if (s->folder && s->path) {
 		(void)unlink(s->path);
 		(void)rmdir(s->folder);

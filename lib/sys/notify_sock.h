@@ -14,6 +14,7 @@ struct notify_sock {
 	int fd;
 	char *path;   /* what to write in NOTIFY_SOCKET ("/..." or "@..."), owned */
 	char *folder; /* made by us, removed at the end; NULL: none */
+	int lock;     /* holds a lock on it; 0 or -1: none */
 };
 
 /* SCM_MAX_FD of the kernel: more never come in one message. */
@@ -35,7 +36,8 @@ struct notify_datagram {
  * else in /tmp; the folder's name is random, its mode 0700, or 0711 with a socket of a secret name
  * everybody may write to where we are root: the child may change its uid, so then a place that
  * others cannot reach is passed over. So is one where others could put something in the place of
- * what we make. Abstract where no place will do. Returns 0 or a negative errno.
+ * what we make. It is locked, which keeps systemd-tmpfiles away. Abstract where no place will do.
+ * Returns 0 or a negative errno.
  */
 int notify_sock_open(struct notify_sock *s);
 

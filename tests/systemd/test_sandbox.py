@@ -218,3 +218,18 @@ def test_each_setting(systemd, here):
     only = os.environ.get("SDWD_TEST_ROWS")
     failures = run_rows(systemd, here, {n: r for n, r in ROWS.items() if not only or n in only.split(",")})
     assert not failures, "\n\n".join(failures.values())
+
+
+def test_the_relay_in_a_private_tmp_is_not_cleaned_away(systemd, here):
+    """systemd-tmpfiles removes what is old in the /tmp of a unit too, and knows a live socket only by the path outside."""
+    unit = systemd.unit("box-cleaned", UNIT.format(w=W, settings="DynamicUser=yes", sdwd=here, folder=FOLDER, port=0, proofs="",
+                                                   options="--heartbeat --notify=watchdog --silence=4s"))
+    systemd.start(unit)
+    place = f"/tmp/systemd-private-*-{unit}-*/tmp"
+    systemd.run("sh", "-c", f"cd {place} && touch old && mkdir folder && touch folder/old")
+    systemd.write("/run/box-clean.conf", f"e {place} - - - 0\n")
+    systemd.run("systemd-tmpfiles", "--clean", "/run/box-clean.conf")
+    left = systemd.run("sh", "-c", f"cd {place} && find . -type s -o -name old").stdout.split()
+    assert len(left) == 1 and left[0].endswith("/notify"), left
+    systemd.stop(unit)
+    assert systemd.show(unit, "Result") == "success"
