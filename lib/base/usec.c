@@ -132,6 +132,7 @@ int usec_parse(const char *text, usec_t *ret_usec) {
 	while (*p != '\0') {
 		uint64_t whole = 0, part = 0, scale = 1;
 		const struct unit *unit;
+		const char *behind;
 		bool has_digits;
 		usec_t usec;
 		int r;
@@ -150,11 +151,13 @@ int usec_parse(const char *text, usec_t *ret_usec) {
 		if (!has_digits)
 			return -EINVAL;
 
+		behind = p;
 		p = skip_blanks(p);
 		unit = unit_find(p);
 		if (unit)
 			p += strlen(unit->name);
-		else if (*p != '\0' && !isdigit((unsigned char)*p))
+		/* Another number: "12.34 .56" are two, "12.34.56" is none. */
+		else if (*p != '\0' && !isdigit((unsigned char)*p) && (*p != '.' || p == behind))
 			return -EINVAL;
 
 		usec = usec_mul(unit ? unit->usec : USEC_PER_SEC, whole);

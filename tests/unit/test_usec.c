@@ -36,6 +36,8 @@ static void durations_as_systemd_reads_them(void **unused) {
 		{"1y", 31557600000000},
 		{"55s500ms", 55500000},
 		{"12.345678901s", 12345678},
+		{"12.5 .5", 13000000},
+		{"1 .5s", 1500000},
 	};
 	usec_t usec;
 
@@ -48,7 +50,8 @@ static void durations_as_systemd_reads_them(void **unused) {
 static void malformed_durations(void **unused) {
 	static const char *const bad[] = {"",      " ",       "s",           "5x",  "-5",
 					  "5 s x", "1..5",    "ms5",         "1,5", "0x10",
-					  "1e3",   "infinit", "5s infinity", "."};
+					  "1e3",   "infinit", "5s infinity", ".",   "1.5.5",
+					  "5 s .", "5 ."};
 	usec_t usec = 42;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
