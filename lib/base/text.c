@@ -150,6 +150,19 @@ bool text_is_utf8(const char *text, size_t length) {
 	return true;
 }
 
+bool text_is_clean(const char *text, size_t length) {
+	while (length > 0) {
+		bool is_clean;
+		size_t n = text_character(text, length, &is_clean);
+
+		if (!is_clean)
+			return false;
+		text += n;
+		length -= n;
+	}
+	return true;
+}
+
 int text_parse_u64(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *ret_number) {
 	uint64_t number = 0;
 

@@ -46,6 +46,9 @@ size_t text_utf8_cut(const char *text, size_t length, size_t limit);
  * form). */
 bool text_is_utf8(const char *text, size_t length);
 
+/* True where each character of @text is clean (see text_character()). */
+bool text_is_clean(const char *text, size_t length);
+
 /*
  * Reads a decimal number: digits only, no sign, no blank, nothing behind.
  * Returns 0, -EINVAL (malformed), or -ERANGE (outside @minimum..@maximum).

@@ -189,10 +189,7 @@ int value_parse_window(const struct opt *o, const char *value, void *field, stru
 }
 
 static bool has_control(const char *value) {
-	for (const char *p = value; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return true;
-	return !text_is_utf8(value, strlen(value));
+	return !text_is_clean(value, strlen(value));
 }
 
 int value_parse_label(const struct opt *o, const char *value, void *field, struct text *error) {

@@ -38,6 +38,12 @@ static const struct bad {
 	{{"--heartbeat", "--silence=0"}, "--silence: '0' is out of range (10ms-52w)"},
 	{{"--http=u", "--name="}, "--name: '' is empty"},
 	{{"--http=u", "--name=a\nb"}, "--name: 'a?b' has control characters"},
+	{{"--http=u", "--name=\xc2\x9b"
+		      "31m"},
+	 "--name: '?31m' has control characters"},
+	{{"--label=\xc2\x9b"
+	  "31m"},
+	 "--label: '?31m' has control characters or is no UTF-8"},
 	{{"--http=u", "--name=process"},
 	 "--name: 'process' is the name of the look at the process itself"},
 	{{"--http=u", "--optional=perhaps"}, "--optional: 'perhaps' is not yes or no"},

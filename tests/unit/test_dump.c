@@ -129,6 +129,25 @@ static void the_command_is_shown_as_a_file_would_have_it(void **state) {
 	free(page);
 }
 
+/* U+009B begins a command of the terminal, as ESC [ does. */
+static void what_is_shown_commands_no_terminal(void **state) {
+	struct page *page = calloc(1, sizeof(*page));
+	struct text error = TEXT_OVER(error_text);
+	struct conf c;
+	usec_t w;
+
+	conf_init(&c);
+	assert_int_equal(from_argv(&c, (const char *const[]){"--argv0=\xc2\x9b"
+							     "31m\033\x7f\xff\xc3\xa4",
+							     "cmd", NULL}),
+			 0);
+	assert_int_equal(conf_resolve(&c, &alone, &w, &error), 0);
+	show_values(&c, &alone, w, add_line, page);
+	assert_true(has_line(page, "  argv0             = ?31m???\xc3\xa4        (command line)"));
+	conf_done(&c);
+	free(page);
+}
+
 static void watchdog_of_systemd_is_shown_as_such(void **state) {
 	struct page *page = calloc(1, sizeof(*page));
 	struct conf c;
@@ -209,6 +228,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_show_their_origin),
 		cmocka_unit_test(the_command_is_shown_as_a_file_would_have_it),
+		cmocka_unit_test(what_is_shown_commands_no_terminal),
 		cmocka_unit_test(watchdog_of_systemd_is_shown_as_such),
 		cmocka_unit_test(every_option_is_dumped_and_helped),
 		cmocka_unit_test(no_option_stands_twice),

@@ -102,7 +102,12 @@ static void cleaning(void **unused) {
 
 		assert_string_equal(buffer, rows[i].clean);
 		assert_int_equal(n, strlen(rows[i].clean));
+		/* Blanks at the ends are no harm. */
+		assert_true(text_is_clean(rows[i].source, strlen(rows[i].source)) ==
+			    (strcmp(rows[i].source, rows[i].clean) == 0));
 	}
+	assert_true(text_is_clean(" a ", 3));
+	assert_false(text_is_clean("a\0b", 3));
 	assert_int_equal(text_clean(buffer, 4, "ab\xe2\x82\xac", 5), 2);
 	assert_string_equal(buffer, "ab");
 	assert_int_equal(text_clean(buffer, sizeof(buffer), "a\0b", 3), 3);
