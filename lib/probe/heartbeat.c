@@ -50,10 +50,14 @@ static void close_pipe(struct heartbeat *h) {
 	h->fd = fd_close(h->fd);
 }
 
-/* The words of sd_notify(3) that a line may begin with. */
+/* The words of sd_notify(3) that a line may begin with, as they stand. Every other line is a beat:
+ * so is its beginning, and what a line says must not hang on how it was cut. */
 static const char *const words[] = {
 	"READY=", "STATUS=", "STOPPING=", "WATCHDOG=", "WATCHDOG_USEC=", "EXTEND_TIMEOUT_USEC=",
 };
+#define WORDS_FIELDS \
+	((unsigned)(NOTIFY_READY | NOTIFY_STATUS | NOTIFY_STOPPING | NOTIFY_WATCHDOG | \
+		    NOTIFY_WATCHDOG_TRIGGER | NOTIFY_WATCHDOG_USEC | NOTIFY_EXTEND_TIMEOUT))
 
 static bool may_become_words(const struct heartbeat *h) {
 	if (h->line_length == sizeof(h->line))
@@ -77,15 +81,15 @@ static void beat(struct heartbeat *h) {
 /* A whole line: words, or a plain beat. What came before it is told before it. */
 static void take_line(struct heartbeat *h) {
 	struct notify_msg m;
-	bool is_words = h->line_length < sizeof(h->line) &&
-			notify_msg_parse(&m, h->line, h->line_length) == 0 &&
-			(m.fields & ~(unsigned)NOTIFY_OTHER) != 0;
+	bool is_words = may_become_words(h) && notify_msg_parse(&m, h->line, h->line_length) == 0 &&
+			(m.fields & WORDS_FIELDS) != 0;
 
 	h->line_length = 0;
 	if (!is_words) {
 		h->is_beat_due = true;
 		return;
 	}
+	m.fields &= WORDS_FIELDS;
 	if (m.fields & (NOTIFY_READY | NOTIFY_WATCHDOG))
 		h->has_beaten = true;
 	/* A trigger and STOPPING say the opposite, and STATUS is no beat as a first word. */

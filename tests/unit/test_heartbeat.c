@@ -246,6 +246,12 @@ static void test_what_a_child_may_write_first(void **state) {
 		{"READY\n", "beat"},
 		{"ready=1\n", "beat"},
 		{"FOO=1\n", "beat"},
+		/* words for the notify socket alone, and what only its parser would find */
+		{"FDSTORE=1\n", "beat"},
+		{"RELOADING=1\nMAINPID=1\n", "beat"},
+		{"READY=1\rRELOADING=1\n", "beat READY"},
+		{"\rSTATUS=a\n", "beat"},
+		{"S\\TATUS=a\n", "beat"},
 		/* order */
 		{"STATUS=a\n\n", "STATUS beat"},
 		{"\nSTATUS=a\n", "beat STATUS"},
@@ -273,6 +279,36 @@ static void test_what_a_child_may_write_first(void **state) {
 		if (strcmp(told, cases[i].story) != 0)
 			fail_msg("'%s': '%s', not '%s'", cases[i].text, told, cases[i].story);
 		assert_string_equal(story(w), "");
+		drop(w);
+	}
+}
+
+/* Bytes that are read one by one say what they say together. */
+static void test_pieces_say_what_the_whole_does(void **state) {
+	static const char *const texts[] = {
+		"STATUS=a\n",  "WATCHDOG=trigger\n", "FDSTORE=1\nSTATUS=a\n",
+		"MAINPID=1\n", "\rSTATUS=a\n",       "S\\TATUS=a\nSTATUS=b\n",
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		bool has_beaten;
+
+		make(w, -1);
+		attach(w);
+		say(w, texts[i]);
+		has_beaten = strstr(story(w), "beat") != NULL;
+		drop(w);
+
+		make(w, -1);
+		attach(w);
+		for (const char *p = texts[i]; *p != '\0'; p++) {
+			assert_int_equal(write(w->child, p, 1), 1);
+			ev_run(w->loop, EVRUN_NOWAIT);
+		}
+		if ((strstr(story(w), "beat") != NULL) != has_beaten)
+			fail_msg("'%s' beats only %s", texts[i],
+				 has_beaten ? "whole" : "in pieces");
 		drop(w);
 	}
 }
@@ -480,6 +516,7 @@ int main(void) {
 		cmocka_unit_test(test_the_options_value),
 		cmocka_unit_test(test_a_wrong_value_is_shown_clean),
 		CASE(test_what_a_child_may_write_first),
+		CASE(test_pieces_say_what_the_whole_does),
 		CASE(test_after_a_beat_every_word_but_the_bad_ones_is_one),
 		CASE(test_a_line_in_pieces_is_one_line),
 		CASE(test_a_line_without_end_is_a_beat_and_stays_bounded),
