@@ -218,7 +218,7 @@ void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks 
 void looks_judge(struct supervisor *s);
 void looks_ping(struct supervisor *s);
 void looks_process(struct supervisor *s);
-void looks_stall(struct supervisor *s, usec_t scheduled_at);
+usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
 usec_t looks_next_at(const struct supervisor *s);
 
 /* launch.c: surroundings, environment and start of the child */

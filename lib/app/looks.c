@@ -328,20 +328,24 @@ void looks_ping(struct supervisor *s) {
 		send_ping(s);
 }
 
-void looks_stall(struct supervisor *s, usec_t scheduled_at) {
+usec_t looks_stall(struct supervisor *s, usec_t scheduled_at) {
 	usec_t credit;
 
 	forward_drain(s);
-	if (!supervisor_has_started(s))
-		return;
+	/* Not begun yet: nothing has a time that could be given back. */
+	if (s->monitor.watchdog_usec == 0)
+		return 0;
 	if (monitor_stall_wants_ping(&s->monitor, scheduled_at)) {
 		looks_process(s);
 		if (s->monitor.process != PROCESS_STOPPED || s->monitor.is_paused)
 			send_ping(s);
 	}
 	credit = monitor_stall_credit(&s->monitor, scheduled_at, s->now);
+	for (size_t i = 0; i < s->n_slots; i++)
+		s->slots[i].closed_at = usec_add(s->slots[i].closed_at, credit);
 	counters_stall(&s->counters, credit);
 	message_stall(s, usec_sub(s->now, scheduled_at), credit);
+	return credit;
 }
 
 usec_t looks_next_at(const struct supervisor *s) {

@@ -186,7 +186,7 @@ void message_stall(struct supervisor *s, usec_t gap, usec_t credit) {
 	char message[LOG_MESSAGE_MAX], late[USEC_STR_MAX], given[USEC_STR_MAX];
 
 	snprintf(message, sizeof(message), "sdwd itself did not run for %s; %s of it not counted",
-		 usec_str_short(late, gap), credit == gap ? "all" : usec_str_short(given, credit));
+		 usec_str_short(late, gap), credit >= gap ? "all" : usec_str_short(given, credit));
 	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_STALL, NULL, NULL, message);
 }
 

@@ -140,6 +140,34 @@ static usec_t next_at(const struct supervisor *s) {
 	return at;
 }
 
+/*
+ * A stall is known from the wake-up that came late. While others have their time (the child to
+ * start or to end, a hook), we wake often enough to see how much of it they could not use.
+ */
+#define TICK (500 * USEC_PER_MSEC)
+
+static bool has_given_time(const struct supervisor *s) {
+	return s->act.at != USEC_INFINITY || s->ending.at != USEC_INFINITY ||
+	       s->start_timeout_at != USEC_INFINITY;
+}
+
+/* What was frozen with us had no time either: what it was given moves. */
+static void take_stall(struct supervisor *s, usec_t scheduled_at) {
+	usec_t *const deadlines[] = {
+		&s->act.at,           &s->ending.at,         &s->hold.at,
+		&s->start_timeout_at, &s->adopt.deadline_at, &s->adopt.settle_at,
+	};
+	usec_t before[ARRAY_SIZE(deadlines)], credit;
+
+	for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++)
+		before[i] = *deadlines[i];
+	credit = looks_stall(s, scheduled_at);
+	/* A signal that was read first may have begun something: that has its whole time. */
+	for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++)
+		if (*deadlines[i] == before[i])
+			*deadlines[i] = usec_add(before[i], credit);
+}
+
 static void on_timer(struct ev_loop *loop, struct ev_timer *w, int events) {
 	/* It only wakes: what is due is found at the end of the turn. */
 }
@@ -153,6 +181,8 @@ static void set_timer(struct supervisor *s) {
 		return;
 	ev_now_update(s->loop);
 	s->now = usec_now();
+	if (has_given_time(s))
+		s->wake_at = MIN(s->wake_at, usec_add(s->now, TICK));
 	after = (double)usec_sub(s->wake_at, s->now) / 1e6;
 	ev_timer_set(&s->timer, after, 0);
 	ev_timer_start(s->loop, &s->timer);
@@ -166,7 +196,7 @@ static void on_events(struct ev_loop *loop) {
 		return;
 	s->now = usec_now();
 	if (s->wake_at != USEC_INFINITY && s->now > usec_add(s->wake_at, s->monitor.slack_usec))
-		looks_stall(s, s->wake_at);
+		take_stall(s, s->wake_at);
 	s->turn_at = s->now;
 	ev_invoke_pending(loop);
 }
@@ -177,7 +207,7 @@ static void end_turn(struct supervisor *s) {
 	/* SIGSTOP may come in the middle of a turn as well: the handlers took no such time. */
 	s->now = usec_now();
 	if (s->now > usec_add(expected_at, s->monitor.slack_usec))
-		looks_stall(s, expected_at);
+		take_stall(s, expected_at);
 	hold_turn(s);
 	looks_turn(s);
 	prober_turn(&s->prober, s->now);
