@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "sys/folder.h"
+#include "sys/notify_sweep.h"
 
 /* What the manager gives its own socket. */
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
@@ -93,28 +94,38 @@ static int bind_at(const struct notify_sock *s, const char *folder, mode_t mask,
 	return r;
 }
 
-/* A folder of a random name in @place with the socket in it. Returns 0 or a negative errno. */
-static int bind_in(struct notify_sock *s, const char *place) {
-	bool is_root = geteuid() == 0;
-	char name[NAME_SIZE] = "notify", *folder, *path = NULL;
-	struct sockaddr_un address;
-	mode_t before;
-	int r = check_place(place, is_root);
+/* What of the socket has a name. The fd stays. */
+static void remove_folder(struct notify_sock *s) {
+	if (s->folder && s->path)
+		(void)unlink(s->path);
+	if (s->folder)
+		(void)rmdir(s->folder);
+	/* While it is locked nobody else removes it. */
+	if (s->lock > 0)
+		fd_close(s->lock);
+	s->lock = -1;
+	free(s->path);
+	free(s->folder);
+	s->path = s->folder = NULL;
+}
 
-	if (r == 0 && is_root)
-		r = random_name(name);
-	if (r < 0)
-		return r;
-	if (asprintf(&folder, "%s/sdwd-XXXXXX", place) < 0)
-		return -ENOMEM;
-	if (asprintf(&path, "%s/%s", folder, name) < 0) {
-		free(folder);
-		return -ENOMEM;
+/* A folder of a random name in @place, ours alone, for a socket of that name. */
+static int make_folder(struct notify_sock *s, const char *place, const char *name) {
+	char *path = NULL, *folder = NULL;
+	mode_t before = umask(077);
+	int r = 0;
+
+	if (asprintf(&folder, "%s/" NOTIFY_FOLDER, place) < 0) {
+		folder = NULL;
+		r = -ENOMEM;
+	} else if (asprintf(&path, "%s/%s", folder, name) < 0) {
+		path = NULL;
+		r = -ENOMEM;
+	} else if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+		r = -ENAMETOOLONG;
+	} else if (!mkdtemp(folder)) {
+		r = -errno;
 	}
-	before = umask(077);
-	r = strlen(path) >= sizeof(address.sun_path) ? -ENAMETOOLONG
-	    : !mkdtemp(folder)                       ? -errno
-						     : 0;
 	(void)umask(before);
 	if (r < 0) {
 		free(folder);
@@ -122,23 +133,40 @@ static int bind_in(struct notify_sock *s, const char *place) {
 		return r;
 	}
 	memcpy(path, folder, strlen(folder));
-	r = bind_at(s, folder, is_root ? 0111 : 0177, &address);
-	if (r < 0) {
-		(void)rmdir(folder);
-		free(folder);
-		free(path);
-		return r;
-	}
 	s->path = path;
 	s->folder = folder;
+	return 0;
+}
+
+/* A folder of a random name in @place with the socket in it. Returns 0 or a negative errno. */
+static int bind_in(struct notify_sock *s, const char *place) {
+	bool is_root = geteuid() == 0;
+	char name[NAME_SIZE] = "notify";
+	struct sockaddr_un address;
+	int r = check_place(place, is_root);
+
+	if (r == 0 && is_root)
+		r = random_name(name);
+	if (r < 0)
+		return r;
+	notify_sweep(place);
+	r = make_folder(s, place, name);
+	if (r < 0)
+		return r;
+	/* Before there is a socket in it: one without a lock is not in use (notify_sweep()). */
 	lock_folder(s);
+	r = bind_at(s, s->folder, is_root ? 0111 : 0177, &address);
+	if (r < 0) {
+		remove_folder(s);
+		return r;
+	}
 	if (!is_root)
 		return 0;
-	if (rename(address.sun_path, path) < 0) {
+	if (rename(address.sun_path, s->path) < 0) {
 		r = -errno;
 		(void)unlink(address.sun_path);
 	} else {
-		r = let_others_pass(folder);
+		r = let_others_pass(s->folder);
 	}
 	/* The fd is bound for good: no other place can follow. */
 	if (r < 0)
@@ -299,14 +327,5 @@ void notify_sock_close(struct notify_sock *s) {
 	if (s->fd > 0)
 		fd_close(s->fd);
 	s->fd = -1;
-	if (s->lock > 0)
-		fd_close(s->lock);
-	s->lock = -1;
-	if (s->folder && s->path) {
-		(void)unlink(s->path);
-		(void)rmdir(s->folder);
-	}
-	free(s->path);
-	free(s->folder);
-	s->path = s->folder = NULL;
+	remove_folder(s);
 }

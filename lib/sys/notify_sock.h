@@ -36,8 +36,8 @@ struct notify_datagram {
  * else in /tmp; the folder's name is random, its mode 0700, or 0711 with a socket of a secret name
  * everybody may write to where we are root: the child may change its uid, so then a place that
  * others cannot reach is passed over. So is one where others could put something in the place of
- * what we make. It is locked, which keeps systemd-tmpfiles away. Abstract where no place will do.
- * Returns 0 or a negative errno.
+ * what we make. It is locked, which keeps systemd-tmpfiles away. What those that died left there is
+ * removed. Abstract where no place will do. Returns 0 or a negative errno.
  */
 int notify_sock_open(struct notify_sock *s);
 

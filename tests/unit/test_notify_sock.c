@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -493,6 +494,92 @@ static void test_runtime_directory_comes_first(void **state) {
 	notify_sock_close(&s);
 }
 
+/* What a killed sdwd leaves behind: everything but the socket itself. */
+static void leave_behind(const char *const *places, char *ret_folder, size_t size) {
+	struct notify_sock s;
+
+	assert_int_equal(notify_sock_open_in(&s, places), 0);
+	assert_true((size_t)snprintf(ret_folder, size, "%s", s.folder) < size);
+	fd_close(s.fd);
+	fd_close(s.lock);
+	free(s.path);
+	free(s.folder);
+}
+
+static void test_what_a_killed_one_left_behind_goes_with_the_next(void **state) {
+	struct world *w = *state;
+	const char *places[] = {w->folder, NULL};
+	char dead[2][64];
+	struct notify_sock s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dead); i++)
+		leave_behind(places, dead[i], sizeof(dead[i]));
+	assert_int_equal(notify_sock_open_in(&s, places), 0);
+	/* Its own, and that of the one which lives. */
+	assert_int_equal(count_entries(w->folder), 2);
+	assert_int_equal(access(w->s.path, F_OK), 0);
+	fd_close(connect_to(s.path));
+	notify_sock_close(&s);
+}
+
+static void remove_all(const char *folder) {
+	DIR *d = opendir(folder);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		(void)unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	assert_int_equal(remove(folder), 0);
+}
+
+static void test_nothing_else_is_swept_away(void **state) {
+	struct world *w = *state;
+	const char *places[] = {w->folder, NULL};
+	char dead[64], file[128], made[8][96];
+	struct notify_sock s;
+	size_t n = 0;
+	int lock;
+
+	/* Left behind too, but their names are not ours. */
+	for (const char *const *name = (const char *const[]){"sdwd-abcdefg", "other-abcdef", NULL};
+	     *name; name++) {
+		leave_behind(places, dead, sizeof(dead));
+		snprintf(made[n], sizeof(made[n]), "%s/%s", w->folder, *name);
+		assert_int_equal(rename(dead, made[n++]), 0);
+	}
+	/* One that is in use; one with more in it; another user's, where we can give it away. */
+	leave_behind(places, made[n], sizeof(made[n]));
+	lock = open(made[n++], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_SH), 0);
+	leave_behind(places, made[n], sizeof(made[n]));
+	snprintf(file, sizeof(file), "%s/more", made[n++]);
+	fd_close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	if (geteuid() == 0) {
+		leave_behind(places, made[n], sizeof(made[n]));
+		assert_int_equal(chown(made[n++], 65534, 65534), 0);
+	}
+	/* One that another begins to make; one with a file in the place of the socket; a link to
+	 * one. */
+	snprintf(made[n], sizeof(made[n]), "%s/sdwd-begins", w->folder);
+	assert_int_equal(mkdir(made[n++], 0700), 0);
+	snprintf(made[n], sizeof(made[n]), "%s/sdwd-file00", w->folder);
+	assert_int_equal(mkdir(made[n], 0700), 0);
+	snprintf(file, sizeof(file), "%s/notify", made[n++]);
+	fd_close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	snprintf(made[n], sizeof(made[n]), "%s/sdwd-link00", w->folder);
+	assert_int_equal(symlink(made[0], made[n]), 0);
+	leave_behind(places, dead, sizeof(dead));
+
+	assert_int_equal(notify_sock_open_in(&s, places), 0);
+	notify_sock_close(&s);
+	assert_int_not_equal(access(dead, F_OK), 0);
+	assert_int_equal(unlink(made[n]), 0);
+	while (n-- > 0)
+		remove_all(made[n]);
+	fd_close(lock);
+}
+
 static void test_done_twice_and_never_opened(void **state) {
 	struct notify_sock s = {0};
 
@@ -521,6 +608,8 @@ int main(void) {
 		IN_WORLD(test_a_place_that_others_may_change_is_passed_over),
 		IN_WORLD(test_abstract_where_no_place_will_do),
 		IN_WORLD(test_runtime_directory_comes_first),
+		IN_WORLD(test_what_a_killed_one_left_behind_goes_with_the_next),
+		IN_WORLD(test_nothing_else_is_swept_away),
 		cmocka_unit_test(test_done_twice_and_never_opened),
 	};
 
