@@ -36,6 +36,8 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         time.sleep(0.05)
 """
 
+BEATS = "#!/bin/sh\nwhile :; do echo >&$SDWD_HEARTBEAT_FD; sleep 0.2; done\n"
+
 # Ignores SIGTERM, and hangs after its only beat.
 DEAF = "#!/bin/sh\ntrap '' TERM\necho >&$SDWD_HEARTBEAT_FD\nwhile :; do sleep 0.1; done\n"
 
@@ -185,6 +187,51 @@ def test_G13_frozen_together_nothing_fails(systemd, sdwd_path, tmp_path):
     assert state["Result"] in ("success", "watchdog"), systemd.describe(units["double"])
     for unit in units.values():
         assert not has_false_failure(systemd, unit), systemd.describe(unit)
+
+
+def test_frozen_by_systemctl_a_service_comes_back(systemd, sdwd_path, tmp_path):
+    """
+    In time: as if nothing had been. For longer than W: systemd before 258 kills what it froze itself, and starts it again;
+    newer ones wait. Neither is a failure of the child.
+    """
+    child = wrapped.script(tmp_path, "beats", BEATS)
+    units = wrapped.start_all(systemd, {stem: wrapped.unit_text(
+        f"{sdwd_path} --heartbeat -- {child}", f"WatchdogSec={w}", "Restart=on-failure", "TimeoutAbortSec=1")
+        for stem, w in (("short", 20), ("long", 1.5))})
+    for unit in units.values():
+        systemd.wait_state(unit, ActiveState="active", StatusText="healthy")
+        systemd.systemctl("freeze", unit)
+    time.sleep(1)
+    systemd.systemctl("thaw", units["short"])
+    thawed_at = time.monotonic()
+    time.sleep(2)
+    # Where it was killed there is nothing left to thaw.
+    systemd.systemctl("thaw", units["long"], check=False)
+    systemd.wait_state(units["long"], ActiveState="active", StatusText="healthy",
+                       NRestarts=lambda n: (int(n) > 0) == (systemd.version < 258))
+    systemd.wait_state(units["short"], ActiveState="active", StatusText="healthy", NRestarts="0",
+                       WatchdogTimestampMonotonic=lambda at: int(at) > thawed_at * 1e6)
+    for unit in units.values():
+        assert not has_false_failure(systemd, unit), systemd.describe(unit)
+
+
+@pytest.mark.option("kill-timeout")
+def test_a_child_that_is_frozen_alone_has_hung(systemd, sdwd_path, tmp_path):
+    """What it handles it cannot take: withhold leaves it to systemd, and kill sends SIGKILL after --kill-timeout."""
+    child = wrapped.script(tmp_path, "beats", BEATS.replace("\n", "\ntrap : TERM\n", 1))
+    units = wrapped.start_all(systemd, {stem: wrapped.unit_text(
+        f"{sdwd_path} --heartbeat --on-unhealthy={stem} --kill-timeout=500ms -- {child}", "WatchdogSec=2", "Delegate=yes",
+        "TimeoutAbortSec=1") for stem in ("withhold", "kill")})
+    for unit in units.values():
+        systemd.wait_state(unit, WatchdogTimestampMonotonic=lambda at: int(at) > 0)
+        group = f"/sys/fs/cgroup{systemd.show(unit, 'ControlGroup')}"
+        pid = systemd.wait_journal("ready after", unit)["MESSAGE"].split("pid ")[1].split(",")[0]
+        systemd.run("sh", "-c", 'mkdir "$1/alone" && echo "$2" >"$1/alone/cgroup.procs" && echo 1 >"$1/alone/cgroup.freeze"',
+                    "sh", group, pid)
+    for stem, result in ("withhold", "watchdog"), ("kill", "exit-code"):
+        systemd.wait_state(units[stem], ActiveState="failed", Result=result)
+        assert wrapped.has(systemd, units[stem], "unhealthy: heartbeat: no sign of life"), systemd.describe(units[stem])
+    assert systemd.show(units["kill"], "ExecMainStatus") == "124"
 
 
 def test_G14_processors_that_are_taken(systemd, sdwd_path, tmp_path):
