@@ -536,9 +536,10 @@ static void remove_all(const char *folder) {
 static void test_nothing_else_is_swept_away(void **state) {
 	struct world *w = *state;
 	const char *places[] = {w->folder, NULL};
-	char dead[64], file[128], made[8][96];
+	char dead[64], file[128], made[8][96], *more;
 	struct notify_sock s;
 	size_t n = 0;
+	struct notify_sock in_use;
 	int lock;
 
 	/* Left behind too, but their names are not ours. */
@@ -548,13 +549,17 @@ static void test_nothing_else_is_swept_away(void **state) {
 		snprintf(made[n], sizeof(made[n]), "%s/%s", w->folder, *name);
 		assert_int_equal(rename(dead, made[n++]), 0);
 	}
-	/* One that is in use; one with more in it; another user's, where we can give it away. */
+	/* One that is in use though it could not be locked. */
+	assert_int_equal(notify_sock_open_in(&in_use, places), 0);
+	assert_int_equal(flock(in_use.lock, LOCK_UN), 0);
+	/* One with a lock; one with more in it; another user's, where we can give it away. */
 	leave_behind(places, made[n], sizeof(made[n]));
 	lock = open(made[n++], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_SH), 0);
 	leave_behind(places, made[n], sizeof(made[n]));
 	snprintf(file, sizeof(file), "%s/more", made[n++]);
 	fd_close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	more = made[n - 1];
 	if (geteuid() == 0) {
 		leave_behind(places, made[n], sizeof(made[n]));
 		assert_int_equal(chown(made[n++], 65534, 65534), 0);
@@ -574,6 +579,9 @@ static void test_nothing_else_is_swept_away(void **state) {
 	assert_int_equal(notify_sock_open_in(&s, places), 0);
 	notify_sock_close(&s);
 	assert_int_not_equal(access(dead, F_OK), 0);
+	assert_int_equal(access(in_use.path, F_OK), 0);
+	assert_int_equal(count_entries(more), 2);
+	notify_sock_close(&in_use);
 	assert_int_equal(unlink(made[n]), 0);
 	while (n-- > 0)
 		remove_all(made[n]);
