@@ -16,6 +16,9 @@
 /* All answers together, as text, also those that are not whole. */
 #define CLIENT_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
+/* The most probes of an instance that are shown: what tells of more is hardly an sdwd. */
+#define INSTANCE_PROBES_MAX ((size_t)64)
+
 #define INSTANCE_LABEL_MAX 256
 #define INSTANCE_ERROR_MAX 256
 

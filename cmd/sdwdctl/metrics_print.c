@@ -11,7 +11,6 @@
 #include "metrics_page.h"
 
 /* The most of a reply that is told; more is no answer of sdwd's. */
-#define PROBES_MAX 64
 #define BUCKETS_MAX 64
 #define NAME_MAX_BYTES 256
 
@@ -216,7 +215,7 @@ static void print_family(const struct metrics_page *p) {
 	for (size_t at = 0; at < p->subjects->n; at++) {
 		const struct metrics_subject *s = p->subjects->list + at;
 		struct json_object *status = s->instance->status;
-		size_t n = MIN(field_count(status, "probes"), (size_t)PROBES_MAX);
+		size_t n = MIN(field_count(status, "probes"), INSTANCE_PROBES_MAX);
 
 		/* Of one that did not answer only that is told. */
 		if (scope == OF_INSTANCE && (status || p->family->print == print_up))

@@ -177,10 +177,21 @@ static void set_process(const struct paper *p, struct row *row, struct json_obje
 		row->inks[COLUMN_CAUSE] = INK_WARN;
 }
 
-static size_t count_rows(const struct instance *i) {
-	size_t n = field_count(i->status, "probes");
+/* A reply of 1 MiB may tell of half a million probes, and each row takes 3 KiB. */
+static size_t count_probes(const struct instance *i) {
+	return MIN(field_count(i->status, "probes"), INSTANCE_PROBES_MAX);
+}
 
-	return n + (n == 0 || !field_says(i->status, "process", "running") ? 1 : 0);
+static bool has_process(const struct instance *i) {
+	return count_probes(i) == 0 || !field_says(i->status, "process", "running");
+}
+
+static bool has_more(const struct instance *i) {
+	return field_count(i->status, "probes") > INSTANCE_PROBES_MAX;
+}
+
+static size_t count_rows(const struct instance *i) {
+	return count_probes(i) + has_more(i) + has_process(i);
 }
 
 /* Lines on the paper: the rows, and a note below those that are not well. */
@@ -192,13 +203,16 @@ static bool has_note(const struct instance *i) {
 
 static void set_rows(const struct paper *p, struct row *rows, const struct instance *i,
 		     usec_t now) {
-	size_t n_probes = field_count(i->status, "probes"), n = count_rows(i);
+	size_t n_probes = count_probes(i), n = count_rows(i);
 
 	set_instance(p, rows, i, now);
 	for (size_t at = 0; at < n_probes; at++)
 		set_probe(p, rows + at, field_at(i->status, "probes", at));
-	if (n > n_probes)
-		set_process(p, rows + n_probes, i->status);
+	if (has_more(i))
+		snprintf(rows[n_probes].cells[COLUMN_PROBE], CELL_MAX, "and %zu more",
+			 field_count(i->status, "probes") - n_probes);
+	if (has_process(i))
+		set_process(p, rows + n - 1, i->status);
 	if (has_note(i)) {
 		size_t length;
 		const char *text = field_text(i->status, "statusText", &length);

@@ -222,6 +222,18 @@ def test_many_long_answers_take_no_more_memory_than_is_allowed(ctl):
     assert "emory" not in done.stderr
 
 
+def test_probes_without_end_are_counted_not_shown(ctl):
+    """Whoever may make a socket there can tell of as many as fit into an answer."""
+    ctl.farm.add(status("long", *[0] * 300000, process="stopped"))
+    ctl.farm.add("web")
+    limit = 300 * 1024 * 1024
+    done = ctl("status", "--timeout=30s", preexec=None if ctl.is_sanitized() else
+               lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    assert done.stdout.count("and 299936 more") == 1
+    assert len(done.lines) < 75
+    assert "web" in labels(done)
+
+
 EVIL = "a\x1b[31mb\x9bc\u202ed\x00e\x7ff"
 
 
