@@ -174,6 +174,8 @@ struct supervisor {
 	struct notifier notifier;
 	usec_t flush_at;
 	unsigned long lost_told; /* of notifier.n_lost */
+	usec_t mute_since;       /* no message was taken since then; 0: they are taken */
+	bool has_told_mute;
 	struct notify_sock relay;
 	struct notify_datagram datagram; /* the one being worked on */
 	int access;                      /* enum notify_access, as it is now */

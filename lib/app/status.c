@@ -5,6 +5,7 @@
  * it is not healthy.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/internal.h"
@@ -16,6 +17,8 @@
 #define COMPOSED_MAX (OWN_MAX + sizeof(((struct supervisor *)NULL)->child_status) + 8)
 /* Each EXTEND_TIMEOUT_USEC= gives so much, and comes again after half of it. */
 #define EXTEND_STEP (10 * USEC_PER_SEC)
+/* A manager that re-executes is away for a moment: no word of that. */
+#define MUTE_MAX (5 * USEC_PER_SEC)
 
 /* The first probe that keeps READY=1 back, or is not as it should be. */
 static ptrdiff_t find_worst(const struct supervisor *s) {
@@ -242,6 +245,23 @@ static void tell_lost(struct supervisor *s) {
 		    strerror(s->notifier.lost_error));
 }
 
+/* Nothing that we say is taken, for whatever reason: told once, and when it is over. */
+static void tell_mute(struct supervisor *s) {
+	if (s->notifier.error == 0) {
+		if (s->has_told_mute)
+			log_notice("systemd takes messages again");
+		s->has_told_mute = false;
+		s->mute_since = 0;
+	} else if (s->mute_since == 0) {
+		s->mute_since = s->now;
+	} else if (!s->has_told_mute && s->now >= usec_add(s->mute_since, MUTE_MAX)) {
+		s->has_told_mute = true;
+		log_warning("systemd takes no message for 5s, and is tried on: NOTIFY_SOCKET='%s': "
+			    "%s",
+			    getenv("NOTIFY_SOCKET"), strerror(s->notifier.error));
+	}
+}
+
 void status_turn(struct supervisor *s) {
 	extend_turn(s);
 	if (s->flush_at <= s->now) {
@@ -253,6 +273,7 @@ void status_turn(struct supervisor *s) {
 	    s->flush_at == USEC_INFINITY)
 		status_send_due(s);
 	tell_lost(s);
+	tell_mute(s);
 }
 
 usec_t status_next_at(const struct supervisor *s) {

@@ -60,7 +60,7 @@ static bool is_passing(int error) {
 	       error == ENOMEM || error == ETOOMANYREFS;
 }
 
-/* Returns 1 sent, 0 again soon, or a negative errno. */
+/* Returns 1 sent, 0 again soon (see error), or a negative errno. */
 static int send_now(struct notifier *n, const char *data, size_t length, const int *fds,
 		    size_t n_fds) {
 	union {
@@ -76,10 +76,14 @@ static int send_now(struct notifier *n, const char *data, size_t length, const i
 	};
 	ssize_t sent;
 
-	if (n->address.ss_family == AF_VSOCK)
-		return n_fds > 0 ? -EOPNOTSUPP
-				 : notify_vsock_send(&n->vsock, &n->address, n->address_length,
-						     data, length);
+	if (n->address.ss_family == AF_VSOCK) {
+		int r = n_fds > 0 ? -EOPNOTSUPP
+				  : notify_vsock_send(&n->vsock, &n->address, n->address_length,
+						      data, length);
+
+		n->error = r == 0 ? EAGAIN : 0;
+		return r;
+	}
 	if (n_fds > 0) {
 		struct cmsghdr *header;
 
@@ -95,9 +99,10 @@ static int send_now(struct notifier *n, const char *data, size_t length, const i
 	do
 		sent = sendmsg(n->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
+	n->error = sent < 0 && is_passing(errno) ? errno : 0;
 	if (sent >= 0)
 		return 1;
-	return is_passing(errno) ? 0 : -errno;
+	return n->error != 0 ? 0 : -errno;
 }
 
 static void entry_free(struct notifier_entry *e) {

@@ -29,6 +29,7 @@ struct notifier {
 	size_t n_entries;
 	unsigned long n_lost; /* given up, told by the supervisor */
 	int lost_error;       /* the errno of the last one */
+	int error;            /* why the last message had to wait; 0: it was taken */
 	void (*on_sent)(void *context,
 			unsigned token); /* a message with a token != 0 was taken by the manager; it
 					    may call notifier_send() and notifier_ping(), not
