@@ -42,9 +42,14 @@ void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info) 
 
 static void begin_stop(struct supervisor *s, const struct signalfd_siginfo *info) {
 	int number = (int)info->ssi_signo;
-	char name[SIGNAL_STR_MAX];
+	char name[SIGNAL_STR_MAX], missing[LOG_MESSAGE_MAX / 2];
+	struct text t = TEXT_OVER(missing);
 
-	log_info("%s from pid %u: stopping", signal_str(name, number), info->ssi_pid);
+	/* systemd's own timeout says nothing of what was not there in time. */
+	if (s->life == LIFE_STARTING)
+		status_health(s, &t);
+	log_info("%s from pid %u: stopping%s%s%s", signal_str(name, number), info->ssi_pid,
+		 t.length > 0 ? " (" : "", t.length > 0 ? missing : "", t.length > 0 ? ")" : "");
 	s->ending.stop_signal = number;
 	s->owes_stopping = true;
 	supervisor_event(s, LIFE_STOP_SIGNAL);
