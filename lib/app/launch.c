@@ -246,18 +246,32 @@ static int pending_stop(const struct supervisor *s) {
 	return 0;
 }
 
+static void tell_refused(int r, const char *option) {
+	if (r == SELF_DEADLY)
+		log_warning("--%s: not done, SystemCallFilter= of the unit would kill for it",
+			    option);
+	else if (r < 0)
+		log_warning("--%s: %s", option, strerror(-r));
+}
+
 static void harden_self(struct supervisor *s) {
 	const struct conf *c = s->conf;
-	int r;
+	char option[64];
 
-	if (c->mlock && (r = self_lock_memory()) < 0)
-		log_warning("--mlock: %s", strerror(-r));
-	if (c->rtprio > 0 && (r = self_set_rtprio(c->rtprio)) < 0)
-		log_warning("--rtprio=%d: %s", c->rtprio, strerror(-r));
-	if (c->nice != INT_MAX && (r = self_set_nice(c->nice)) < 0)
-		log_warning("--nice=%d: %s", c->nice, strerror(-r));
-	if (c->oom_score_adjust != INT_MAX && (r = self_set_oom_score(c->oom_score_adjust)) < 0)
-		log_warning("--oom-score-adjust=%d: %s", c->oom_score_adjust, strerror(-r));
+	if (c->mlock)
+		tell_refused(self_lock_memory(), "mlock");
+	if (c->rtprio > 0) {
+		snprintf(option, sizeof(option), "rtprio=%d", c->rtprio);
+		tell_refused(self_set_rtprio(c->rtprio), option);
+	}
+	if (c->nice != INT_MAX) {
+		snprintf(option, sizeof(option), "nice=%d", c->nice);
+		tell_refused(self_set_nice(c->nice), option);
+	}
+	if (c->oom_score_adjust != INT_MAX) {
+		snprintf(option, sizeof(option), "oom-score-adjust=%d", c->oom_score_adjust);
+		tell_refused(self_set_oom_score(c->oom_score_adjust), option);
+	}
 }
 
 static usec_t child_watchdog(const struct supervisor *s) {

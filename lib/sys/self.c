@@ -32,8 +32,36 @@ static struct {
 	char oom_score[OOM_SCORE_TEXT_MAX];
 } before;
 
+/*
+ * SystemCallFilter= without SystemCallErrorNumber= kills, and there is no way to ask for it: a
+ * process is forked to see whether it dies.
+ */
+static int without_dying(int (*call)(int), int argument) {
+	pid_t pid = fork(), r;
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		/* No core of it. */
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		(void)call(argument);
+		_exit(0);
+	}
+	do
+		r = waitpid(pid, &status, 0);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	return WIFSIGNALED(status) ? SELF_DEADLY : call(argument);
+}
+
+static int lock_memory(int flags) {
+	return mlockall(flags) < 0 ? -errno : 0;
+}
+
 int self_lock_memory(void) {
-	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
+	return without_dying(lock_memory, MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 }
 
 static int remember_nice(void) {
@@ -51,24 +79,35 @@ static int remember_nice(void) {
 	return 0;
 }
 
-int self_set_rtprio(int priority) {
+static int set_rtprio(int priority) {
 	struct sched_param parameters = {.sched_priority = priority};
-	int r;
 
 	/* SCHED_RESET_ON_FORK makes a forked process SCHED_OTHER with nice 0 (sched(7)). */
-	r = remember_nice();
-	if (r < 0)
-		return r;
 	return sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameters) < 0 ? -errno : 0;
 }
 
+int self_set_rtprio(int priority) {
+	int r = without_dying(set_rtprio, priority);
+
+	return r == 0 ? remember_nice() : r;
+}
+
+static int set_nice(int nice) {
+	return setpriority(PRIO_PROCESS, 0, nice) < 0 ? -errno : 0;
+}
+
 int self_set_nice(int nice) {
+	bool had_nice = before.has_nice;
 	int r;
 
 	r = remember_nice();
 	if (r < 0)
 		return r;
-	return setpriority(PRIO_PROCESS, 0, nice) < 0 ? -errno : 0;
+	r = without_dying(set_nice, nice);
+	/* Then there is nothing to undo, which would be just as deadly. */
+	if (r != 0)
+		before.has_nice = had_nice;
+	return r;
 }
 
 static int write_oom_score(const char *text, size_t length) {
@@ -111,7 +150,7 @@ int self_become_subreaper(void) {
 }
 
 void self_undo(void) {
-	if (before.has_nice)
+	if (before.has_nice && getpriority(PRIO_PROCESS, 0) != before.nice)
 		(void)setpriority(PRIO_PROCESS, 0, before.nice);
 	if (before.oom_score_length > 0)
 		(void)write_oom_score(before.oom_score, before.oom_score_length);
