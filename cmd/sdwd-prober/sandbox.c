@@ -174,10 +174,6 @@ static bool is_deadly(void (*call)(void)) {
  * spawn_helper()), and it is tried out first where there is.
  */
 static void drop_capabilities(void) {
-	/* Fails at the first number that no capability has, and where we may not. */
-	for (unsigned long n = 0; prctl(PR_CAPBSET_DROP, n, 0, 0, 0) == 0; n++)
-		;
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (has_capabilities() && !is_deadly(set_none))
 		set_none();
 }

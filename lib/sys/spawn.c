@@ -41,27 +41,35 @@ static int build_environment(struct envp *e, char *const *set_env) {
 	return 0;
 }
 
-void spawn_close_from(unsigned first) {
+static void close_range_of(unsigned first, unsigned last) {
 	struct rlimit limit;
 	rlim_t end = SPAWN_CLOSE_MAX;
 
+	if (first > last)
+		return;
 	/* By number: the function is younger than the oldest libc that this is built with. */
-	if (syscall(SYS_close_range, first, ~0U, 0U) == 0)
+	if (syscall(SYS_close_range, first, last, 0U) == 0)
 		return;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		end = MIN(limit.rlim_cur, end);
-	for (int fd = (int)first; fd < (int)end; fd++)
-		(void)close(fd);
+	for (unsigned fd = first; fd < end && fd <= last; fd++)
+		(void)close((int)fd);
 }
 
-static int place_standard(int output_fd) {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+void spawn_close_from(unsigned first) {
+	close_range_of(first, ~0U);
+}
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+/* Closes all others first: of a small LimitNOFILE= nothing may be left by then. */
+static int place_standard(int output_fd) {
+	int null;
+
+	if (output_fd >= 0 &&
+	    (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0))
 		return -errno;
-	if (output_fd < 0)
-		return 0;
-	if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0)
+	spawn_close_from(STDERR_FILENO + 1);
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		return -errno;
 	return 0;
 }
@@ -78,7 +86,6 @@ __attribute__((noreturn)) static void run_child(const struct spawn_command *c,
 	(void)setsid();
 	if (place_standard(output_fd) < 0)
 		_exit(126);
-	spawn_close_from(STDERR_FILENO + 1);
 	if (c->folder && chdir(c->folder) < 0)
 		give_up(c->folder, errno, output_fd >= 0);
 	self_undo();
@@ -107,9 +114,16 @@ int spawn_start(const struct spawn_command *c, char *const *set_env, int output_
 
 /* Puts the program on 4, closed by exec, and the socket on 3. */
 static int place_helper_fds(int program_fd, int socket_fd) {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	unsigned low = (unsigned)MIN(program_fd, socket_fd);
+	unsigned high = (unsigned)MAX(program_fd, socket_fd);
+	int null;
 
-	/* Out of the way of each other first. */
+	/* All others first: of a small LimitNOFILE= nothing may be left for what follows. */
+	close_range_of(STDERR_FILENO + 1, low - 1);
+	close_range_of(low + 1, high - 1);
+	close_range_of(high + 1, ~0U);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	/* Out of the way of each other. */
 	program_fd = fcntl(program_fd, F_DUPFD_CLOEXEC, 5);
 	socket_fd = fcntl(socket_fd, F_DUPFD_CLOEXEC, 5);
 	if (null < 0 || program_fd < 0 || socket_fd < 0)
@@ -119,6 +133,18 @@ static int place_helper_fds(int program_fd, int socket_fd) {
 		return -errno;
 	spawn_close_from(5);
 	return 4;
+}
+
+/*
+ * So that the program starts without any, also root's: what it never had it need not give up by
+ * capset(2), which not every filter of a unit allows.
+ */
+static void leave_capabilities(void) {
+	/* Fails at the first number that no capability has, and where we may not. */
+	for (unsigned long n = 0; prctl(PR_CAPBSET_DROP, n, 0, 0, 0) == 0; n++)
+		;
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	(void)prctl(PR_SET_SECUREBITS, SECBIT_NOROOT, 0, 0, 0);
 }
 
 __attribute__((noreturn)) static void
@@ -132,10 +158,7 @@ run_helper(int program_fd, char *const *argv, const struct envp *env, int socket
 		_exit(126);
 	self_undo();
 	signals_ignore();
-	/* No capabilities for root either, where we may say so: what it never had it need not give
-	 * up, which not every filter of a unit allows. */
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	(void)prctl(PR_SET_SECUREBITS, SECBIT_NOROOT, 0, 0, 0);
+	leave_capabilities();
 	(void)syscall(SYS_execveat, program_fd, "", argv, env->entries, AT_EMPTY_PATH);
 	_exit(126);
 }

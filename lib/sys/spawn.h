@@ -45,8 +45,9 @@ void spawn_close_from(unsigned first);
 /*
  * Starts a helper of our own, not of the operator's: the program that is open at @program_fd
  * (O_PATH is enough), called @argv[0]. As spawn_start(), but no signal of a unit or a terminal ends
- * it (signals_ignore()), it dies with us (SIGKILL), stdout is /dev/null, stderr stays ours, and
- * @socket_fd (borrowed) is its fd 3. Returns 0 and the pid (group leader), or a negative errno.
+ * it (signals_ignore()), it dies with us (SIGKILL), has no capabilities where those can be taken
+ * away, stdout is /dev/null, stderr stays ours, and @socket_fd (borrowed) is its fd 3. Returns 0
+ * and the pid (group leader), or a negative errno.
  */
 int spawn_helper(int program_fd, char *const *argv, int socket_fd, pid_t *ret_pid);
 
