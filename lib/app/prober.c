@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -43,13 +44,27 @@ void prober_init(struct prober *p) {
 	};
 }
 
+/* Our own program. Where /proc is hidden: by the name that it was executed by. */
+static ssize_t find_self(char *path, size_t size) {
+	ssize_t length = readlink("/proc/self/exe", path, size);
+	const char *name = (const char *)getauxval(AT_EXECFN);
+
+	if (length >= 0)
+		return length;
+	if (!name || name[0] != '/')
+		return -errno;
+	length = (ssize_t)strnlen(name, size);
+	memcpy(path, name, (size_t)length);
+	return length;
+}
+
 /* Beside our own program: a build's folder, or a copy of both. */
 static int find_neighbour(char *path, size_t size) {
-	ssize_t length = readlink("/proc/self/exe", path, size);
+	ssize_t length = find_self(path, size);
 	char *slash;
 
 	if (length < 0)
-		return -errno;
+		return (int)length;
 	if ((size_t)length >= size)
 		return -ENAMETOOLONG;
 	path[length] = '\0';
