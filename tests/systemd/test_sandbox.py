@@ -5,6 +5,7 @@ started again, and stops cleanly; what a setting takes from sdwd itself costs on
 them run side by side. The service itself tells that the settings of its row took effect (sandboxed.py, PROOFS).
 """
 
+import glob
 import json
 import os
 import time
@@ -16,7 +17,6 @@ import wrapped
 from tls import Authority
 
 HERE = Path(__file__).resolve().parent
-EXAMPLES = HERE.parents[1] / "units" / "examples"
 W = 5
 FOLDER = "/usr/local/libexec/of-tests"
 
@@ -27,6 +27,7 @@ NotifyAccess=main
 WatchdogSec={w}
 Restart=on-failure
 RestartSec=100ms
+RestartPreventExitStatus=9 125
 KillMode=mixed
 TimeoutStartSec=60
 TimeoutStopSec=30
@@ -64,7 +65,8 @@ HARDENED = [
 class Row:
     """
     One unit. @settings: lines of it; @proofs: what they did to the service; @lines: what sdwd says because of them, each
-    once; @without: probes that the row does not have; @options: of sdwd besides; @has_control: its socket can be made.
+    once; @without: probes that the row does not have; @options: of sdwd besides; @has_control: its socket can be made, and found by the
+    name of the unit; @has_folder: it has a RuntimeDirectory=.
     """
 
     def __init__(self, settings, proofs="", lines=(), without=(), options="", has_control=True, has_folder=True):
@@ -122,9 +124,13 @@ ROWS = {
     "protected": Row(["ProtectControlGroups=yes", "ProtectKernelTunables=yes", "ProtectKernelModules=yes",
                       "ProtectKernelLogs=yes", "ProtectClock=yes", "ProtectHostname=yes", "Delegate=yes"], "filtered"),
     "umask": Row(["UMask=0777", "User=daemon"], "umask", has_folder=False),
-    "few-files": Row(["LimitNOFILE=24"], "few-files"),
+    "few-files": Row(["LimitNOFILE=18"], "few-files"),
     "few-processes": Row(["DynamicUser=yes", "LimitNPROC=12", "ReadWritePaths=-/run/sdwd"], "few-processes"),
-    "few-tasks": Row(["TasksMax=8"]),
+    "root-folder": Row(["RootDirectory=/srv/box", "BindReadOnlyPaths=/usr /lib /lib64 /bin /etc"], "root-folder no-run",
+                       lines=["sdwd: ready after"], has_control=False),
+    "no-journal": Row(["InaccessiblePaths=/run/systemd/journal"], lines=["sdwd: ready after"]),
+    # It cannot find out the name of its unit, and so has another label.
+    "no-proc": Row(["InaccessiblePaths=/proc"], "no-proc", has_control=False),
     "no-locked-memory": Row(["LimitMEMLOCK=0", "User=daemon"], "no-locked-memory", options="--mlock",
                             lines=["--mlock: Operation not permitted"]),
     "hardened": Row(HARDENED, "not-root read-only-root no-capabilities no-new-privileges no-wx no-netlink no-proc-1"),
@@ -138,7 +144,8 @@ def here(systemd, build, tmp_path_factory):
     certificate = Authority(folder).issue("web")
     paths = wrapped.install(systemd, build / "sdwd", build / "sdwd-prober", build / "sdwdctl", HERE / "sandboxed.py",
                             *certificate)
-    systemd.run("sh", "-c", "mkdir -p /run/sdwd; chmod 1777 /run/sdwd; touch /tmp/of-the-tests")
+    systemd.run("sh", "-c", "mkdir -p /run/sdwd; chmod 1777 /run/sdwd; touch /tmp/of-the-tests; "
+                "for f in usr lib lib64 bin etc proc sys dev run tmp; do mkdir -p /srv/box/$f; done")
     return paths[0]
 
 
@@ -218,6 +225,67 @@ def test_each_setting(systemd, here):
     only = os.environ.get("SDWD_TEST_ROWS")
     failures = run_rows(systemd, here, {n: r for n, r in ROWS.items() if not only or n in only.split(",")})
     assert not failures, "\n\n".join(failures.values())
+
+
+class Lack:
+    """A unit that lacks what it needs: @options of sdwd, the @lines that tell it, and how its start ends."""
+
+    def __init__(self, settings, options, lines, result="timeout", status=15, port=0):
+        self.settings, self.options, self.lines, self.port = settings, options, lines, port
+        self.end = {"Result": result, "ExecMainStatus": str(status)}
+
+
+LIBEV = next(iter(glob.glob("/usr/lib/*/libev.so.4") + glob.glob("/usr/lib*/libev.so.4")))
+CANNOT = "--exec=/usr/bin/true --interval=1s --timeout=1s"
+SELF = "--rtprio=5 --nice=-3 --mlock"
+NOT_DONE = "not done, SystemCallFilter= of the unit would kill for it"
+HTTP = "--http=http://127.0.0.1:{port}/ --interval=1s --timeout=900ms"
+
+LACKS = {
+    "unix": Lack(["RestrictAddressFamilies=AF_INET AF_INET6"], "", [
+        "sdwd: NOTIFY_SOCKET='/run/systemd/notify': Address family not supported by protocol"], "exit-code", 125),
+    "notify-socket": Lack(["InaccessiblePaths=/run/systemd/notify"], "", [
+        "systemd takes no message for 5s, and is tried on: NOTIFY_SOCKET='/run/systemd/notify': Connection refused"]),
+    "run": Lack(["TemporaryFileSystem=/run"], "", [
+        "systemd takes no message for 5s, and is tried on: NOTIFY_SOCKET='/run/systemd/notify': No such file or directory"]),
+    "inet": Lack(["RestrictAddressFamilies=AF_UNIX"], HTTP.format(port=1), [
+        "SIGTERM from pid 1: stopping (starting: http: cannot connect: Address family not supported by protocol)"]),
+    "address": Lack(["IPAddressDeny=any"], HTTP, ["stopping (starting: http: no connection within 900ms)"], port=22000),
+    "prober": Lack([f"InaccessiblePaths={FOLDER}/sdwd-prober"], "--http=https://127.0.0.1:1/", [
+        "sdwd: --http: https needs sdwd-prober: ", "; it is in the package sdwd-prober"], "exit-code", 125),
+    "check": Lack(["NoExecPaths=/usr/bin/true"], CANNOT, ["sdwd: --exec: '/usr/bin/true': cannot execute '/usr/bin/true': Permission denied"],
+                  "exit-code", 125),
+    "sdwd": Lack(["RootDirectory=/srv"], "", [], "exit-code", 203),
+    "libraries": Lack([f"InaccessiblePaths={LIBEV}"], "", ["libev.so.4"], "exit-code", 127),
+    "files": Lack(["LimitNOFILE=8"], "--heartbeat=20", ["Too many open files"], "exit-code", 125),
+    "processes": Lack(["DynamicUser=yes", "LimitNPROC=1"], "", ["cannot start '", ": Resource temporarily unavailable"],
+                      "exit-code", 125),
+    "system-calls": Lack(["SystemCallFilter=@system-service", "SystemCallFilter=~@resources @memlock"], SELF, [
+        f"--rtprio=5: {NOT_DONE}", f"--nice=-3: {NOT_DONE}", f"--mlock: {NOT_DONE}", "ready after"], "success", 0),
+    "refused-calls": Lack(["SystemCallFilter=@system-service", "SystemCallFilter=~@resources @memlock",
+                           "SystemCallErrorNumber=EPERM"], SELF,
+                          ["--rtprio=5: Operation not permitted", "--nice=-3: Operation not permitted",
+                           "--mlock: Operation not permitted", "ready after"], "success", 0),
+}
+
+
+def test_what_is_missing_is_said(systemd, here):
+    """Each ends as it must, and one line of sdwd (where that runs at all) names what it lacks."""
+    units = {}
+    for name, lack in LACKS.items():
+        text = UNIT.format(w=W, settings="\n".join([*lack.settings, "TimeoutStartSec=9", "Restart=no"]), sdwd=here, folder=FOLDER,
+                           options=lack.options.format(port=lack.port) + " --heartbeat", port=lack.port, proofs="")
+        units[name] = systemd.unit(f"lack-{name}", text, reload=False)
+    systemd.daemon_reload()
+    systemd.systemctl("start", *units.values(), check=False, timeout=180)
+    failures = []
+    for name, lack in LACKS.items():
+        wrapped.wait_for(lambda name=name: systemd.show(units[name], "ActiveState") in ("active", "failed"), name, 60)
+        end, said = systemd.show(units[name], "Result", "ExecMainStatus"), wrapped.texts(systemd, units[name])
+        missing = [line for line in lack.lines if count(said, line) != 1]
+        if end != lack.end or missing:
+            failures.append(f"{name}: {end}, not said once: {missing}\n{systemd.describe(units[name])}")
+    assert not failures, "\n\n".join(failures)
 
 
 def test_the_relay_in_a_private_tmp_is_not_cleaned_away(systemd, here):
