@@ -118,6 +118,12 @@ static int read_digits(const char **p, uint64_t *ret_number, uint64_t *ret_scale
 	return 0;
 }
 
+/* @usec * @part / @scale, for @part < @scale <= 1000000000: no product here needs more than 64
+ * bits, and 32-bit compilers have no wider type. */
+static usec_t part_of(usec_t usec, uint64_t part, uint64_t scale) {
+	return usec / scale * part + usec % scale * part / scale;
+}
+
 int usec_parse(const char *text, usec_t *ret_usec) {
 	usec_t total = 0;
 	const char *p = skip_blanks(text);
@@ -161,8 +167,7 @@ int usec_parse(const char *text, usec_t *ret_usec) {
 			return -EINVAL;
 
 		usec = usec_mul(unit ? unit->usec : USEC_PER_SEC, whole);
-		usec = usec_add(usec, (usec_t)((__uint128_t)(unit ? unit->usec : USEC_PER_SEC) *
-					       part / scale));
+		usec = usec_add(usec, part_of(unit ? unit->usec : USEC_PER_SEC, part, scale));
 		total = usec_add(total, usec);
 		if (total == USEC_INFINITY)
 			return -ERANGE;
