@@ -242,8 +242,6 @@ static void on_line(struct http_reply *r) {
 	case STEP_CHUNK_SIZE:
 		return on_chunk_size(r);
 	case STEP_CHUNK_END:
-		if (r->line_length > 0)
-			return broken(r, "a malformed chunk");
 		r->step = STEP_CHUNK_SIZE;
 		return;
 	case STEP_TRAILER:
