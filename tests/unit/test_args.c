@@ -6,6 +6,7 @@
 
 /* Wrong command lines ---------------------------------------------------------------------- */
 
+#define TWENTY "abcdefghijklmnopqrst"
 #define LONG_ONLY ": sdwd has long options only; the command's own options come after the command"
 #define NO_DURATION " is not a duration (like 500ms, 10s or 1min 30s)"
 
@@ -101,6 +102,10 @@ static const struct bad {
 	{{"--log-level=7"}, "--log-level: '7' is not one of err, warning, notice, info, debug"},
 	{{"--log-target=syslog"}, "--log-target: 'syslog' is not one of auto, journal, stderr"},
 	{{"--setsid=2"}, "--setsid: '2' is not yes or no"},
+	{{"--label=" TWENTY TWENTY TWENTY TWENTY "x"},
+	 "--label: '" TWENTY TWENTY TWENTY TWENTY "x' is longer than 80 bytes"},
+	{{"--http=u", "--name=" TWENTY TWENTY TWENTY "12345"},
+	 "--name: '" TWENTY TWENTY TWENTY "12345' is longer than 64 bytes"},
 	/* missing values */
 	{{"--label"}, "--label: needs a value"},
 	{{"--label", "--", "true"}, "--label: needs a value"},
@@ -116,6 +121,7 @@ static const struct bad {
 	{{"---"}, "unknown option '---'"},
 	{{"--intreval=3"}, "unknown option '--intreval'; did you mean '--interval'?"},
 	{{"--xxxerval=3"}, "unknown option '--xxxerval'"},
+	{{"--" TWENTY TWENTY "x=3"}, "unknown option '--" TWENTY TWENTY "x'"},
 	{{"--fa=3"}, "unknown option '--fa'"},
 	{{"--fal=3"}, "unknown option '--fal'; did you mean '--fall'?"},
 	{{"--htp=u"}, "unknown option '--htp'; did you mean '--http'?"},

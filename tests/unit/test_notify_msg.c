@@ -91,6 +91,8 @@ static void test_wrong_values_are_nothing(void **state) {
 		"WATCHDOG_USEC=5s",
 		"WATCHDOG_USEC=-1",
 		"WATCHDOG_USEC= -1",
+		"WATCHDOG_USEC=0b+1",
+		"WATCHDOG_USEC=0o-1",
 		"MONOTONIC_USEC=1.5",
 		"MAINPID=0",
 		"MAINPID=-5",
