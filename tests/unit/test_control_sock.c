@@ -89,7 +89,8 @@ static int listen_at(const char *path, bool listens) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_in_range(snprintf(address.sun_path, sizeof(address.sun_path), "%s", path), 1,
+			sizeof(address.sun_path) - 1);
 	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
 	if (listens)
 		assert_return_code(listen(fd, 1), errno);
@@ -100,7 +101,8 @@ static int connect_to(const char *path) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_in_range(snprintf(address.sun_path, sizeof(address.sun_path), "%s", path), 1,
+			sizeof(address.sun_path) - 1);
 	assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
 	return fd;
 }

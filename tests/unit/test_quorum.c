@@ -11,8 +11,8 @@
 /* One probe per lease: evidence at 100 s; length 0: not good. */
 static struct quorum of(const usec_t *lengths, size_t n, size_t required, uint64_t optional) {
 	static struct health health[QUORUM_MAX];
-	const struct health *probes[QUORUM_MAX];
-	bool is_optional[QUORUM_MAX];
+	const struct health *probes[QUORUM_MAX] = {NULL};
+	bool is_optional[QUORUM_MAX] = {false};
 
 	for (size_t i = 0; i < n; i++) {
 		health[i] = (struct health){
