@@ -197,6 +197,28 @@ int text_parse_i64(const char *text, int64_t minimum, int64_t maximum, int64_t *
 	return 0;
 }
 
+/* sigabbrev_np(3) came with glibc 2.32; Debian 11 has 2.31. */
+static const char *signal_name(int number) {
+	static const char *const names[] = {
+		[SIGHUP] = "HUP",       [SIGINT] = "INT",     [SIGQUIT] = "QUIT",
+		[SIGILL] = "ILL",       [SIGTRAP] = "TRAP",   [SIGABRT] = "ABRT",
+		[SIGBUS] = "BUS",       [SIGFPE] = "FPE",     [SIGKILL] = "KILL",
+		[SIGUSR1] = "USR1",     [SIGSEGV] = "SEGV",   [SIGUSR2] = "USR2",
+		[SIGPIPE] = "PIPE",     [SIGALRM] = "ALRM",   [SIGTERM] = "TERM",
+		[SIGCHLD] = "CHLD",
+#ifdef SIGSTKFLT
+		[SIGSTKFLT] = "STKFLT",
+#endif
+		[SIGCONT] = "CONT",     [SIGSTOP] = "STOP",   [SIGTSTP] = "TSTP",
+		[SIGTTIN] = "TTIN",     [SIGTTOU] = "TTOU",   [SIGURG] = "URG",
+		[SIGXCPU] = "XCPU",     [SIGXFSZ] = "XFSZ",   [SIGVTALRM] = "VTALRM",
+		[SIGPROF] = "PROF",     [SIGWINCH] = "WINCH", [SIGPOLL] = "POLL",
+		[SIGPWR] = "PWR",       [SIGSYS] = "SYS",
+	};
+
+	return number > 0 && number < (int)ARRAY_SIZE(names) ? names[number] : NULL;
+}
+
 int text_parse_signal(const char *text, int *ret_signal) {
 	uint64_t number;
 	int base = 0, sign = 1;
@@ -222,7 +244,7 @@ int text_parse_signal(const char *text, int *ret_signal) {
 		return 0;
 	}
 	for (int n = 1; n < 32; n++) {
-		const char *name = sigabbrev_np(n);
+		const char *name = signal_name(n);
 
 		if (name && strcasecmp(name, text) == 0) {
 			*ret_signal = n;
@@ -233,7 +255,7 @@ int text_parse_signal(const char *text, int *ret_signal) {
 }
 
 const char *signal_str(char buffer[static SIGNAL_STR_MAX], int number) {
-	const char *name = sigabbrev_np(number);
+	const char *name = signal_name(number);
 
 	if (name)
 		snprintf(buffer, SIGNAL_STR_MAX, "SIG%s", name);

@@ -177,14 +177,13 @@ static int tell_lost(struct journal *j) {
 	struct log_entry entry = {.level = LOG_LEVEL_WARNING};
 	char number[24], message[160];
 	struct log_field field = {"SDWD_LOST", number};
-	const char *why = strerrordesc_np(j->lost_error);
 	int r;
 
 	if (j->n_lost == 0)
 		return 0;
 	snprintf(number, sizeof(number), "%lu", j->n_lost);
 	snprintf(message, sizeof(message), "%s log line%s lost because of: %s", number,
-		 j->n_lost == 1 ? " was" : "s were", why ? why : "unknown error");
+		 j->n_lost == 1 ? " was" : "s were", strerror(j->lost_error));
 	entry.message = message;
 	entry.fields = &field;
 	entry.n_fields = 1;

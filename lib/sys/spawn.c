@@ -16,6 +16,11 @@
 #include "sys/self.h"
 #include "sys/signals.h"
 
+/* glibc 2.31 knows it only where its own kernel headers did. */
+#ifndef SYS_close_range
+#define SYS_close_range __NR_close_range
+#endif
+
 /* Without close_range(2) (Linux 5.9): up to the soft limit, but not for minutes. */
 #define SPAWN_CLOSE_MAX 65536
 

@@ -180,6 +180,12 @@ static void signals_by_name_and_number(void **unused) {
 	for (int n = 1; n <= SIGRTMAX; n++) {
 		assert_int_equal(text_parse_signal(signal_str(name, n), &number), 0);
 		assert_int_equal(number, n);
+#if __GLIBC_PREREQ(2, 32)
+		if (n < 32) {
+			assert_memory_equal(name, "SIG", 3);
+			assert_string_equal(name + 3, sigabbrev_np(n));
+		}
+#endif
 	}
 	assert_string_equal(signal_str(name, SIGRTMIN + 3), "SIGRTMIN+3");
 }
