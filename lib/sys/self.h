@@ -3,13 +3,14 @@
 
 #include "base/defs.h"
 
+#define SELF_DEADLY 1
+
 /*
  * What sdwd gives itself for its own safety, after the child was forked so that the child has none
  * of it, and before the loop: the first three are tried out in a forked process, which is waited
  * for. Each returns 0, a negative errno, or SELF_DEADLY: nothing was done, because the filter for
  * system calls (seccomp(2)) that this process is under would have killed it.
  */
-#define SELF_DEADLY 1
 int self_lock_memory(void);        /* mlockall, current and future, on fault */
 int self_set_rtprio(int priority); /* SCHED_RR with SCHED_RESET_ON_FORK */
 int self_set_nice(int nice);
