@@ -72,6 +72,7 @@ static void unwatch_pid(struct supervisor *s) {
 	if (ev_is_active(&s->adopt.pidfd_io))
 		ev_io_stop(s->loop, &s->adopt.pidfd_io);
 	s->adopt.pidfd = fd_close(s->adopt.pidfd);
+	s->child.pidfd = 0;
 }
 
 static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
@@ -110,6 +111,7 @@ static void supervise(struct supervisor *s, pid_t pid, const char *how) {
 		if (a->pidfd >= 0) {
 			ev_io_init(&a->pidfd_io, on_pidfd, a->pidfd, EV_READ);
 			ev_io_start(s->loop, &a->pidfd_io);
+			s->child.pidfd = a->pidfd;
 		}
 	}
 	if (a->step != ADOPT_OFF) {

@@ -48,10 +48,11 @@ static void kill_everything(struct supervisor *s) {
 	bool has_helpers;
 	ptrdiff_t n;
 
-	if (s->child.pid > 0)
-		(void)kill(s->child.pid, SIGKILL);
-	if (s->child.pid > 0 && s->child.pgid > 0)
-		(void)kill(-s->child.pgid, SIGKILL);
+	/* The group first: without its process it could be another one. */
+	if (s->child.pid > 0) {
+		(void)child_signal(&s->child, SIGKILL, true, false, (union sigval){0});
+		(void)child_signal(&s->child, SIGKILL, false, false, (union sigval){0});
+	}
 	n = find_orphans(s, pids, &has_helpers);
 	for (ptrdiff_t i = 0; i < n; i++)
 		(void)kill(pids[i], SIGKILL);

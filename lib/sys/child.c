@@ -367,20 +367,3 @@ int child_exec_result(struct child *c, enum child_stage *ret_stage, int *ret_err
 	*ret_error = failure.error;
 	return 1;
 }
-
-int child_signal(const struct child *c, int number, bool to_group, bool has_value,
-		 union sigval value) {
-	pid_t to = to_group ? c->pgid : c->pid;
-
-	/* 0 and -1 would reach our own group and everybody. */
-	if (to <= 1)
-		return -ESRCH;
-	if (!to_group && has_value) {
-		if (sigqueue(to, number, value) == 0)
-			return 0;
-		/* RLIMIT_SIGPENDING: kill(2) still gets through, without the value. */
-		if (errno != EAGAIN)
-			return -errno;
-	}
-	return kill(to_group ? -to : to, number) < 0 ? -errno : 0;
-}

@@ -47,6 +47,8 @@ enum child_stage {
 struct child {
 	pid_t pid;        /* 0: none yet, or reaped */
 	pid_t pgid;       /* its group, as long as it may be signalled; 0: none */
+	int pidfd;        /* of one that is not our own child, and may be reaped, and its pid given
+			     again, at any moment; borrowed; 0: it is our own */
 	int exec_fd;      /* readable once exec succeeded (end of file) or failed; -1 after
 			     child_exec_result() */
 	int domain_error; /* then: the errno with which the domain was refused; 0: it was not */
@@ -72,7 +74,7 @@ int child_exec_result(struct child *c, enum child_stage *ret_stage, int *ret_err
 /*
  * Sends @number to the pid, or with @to_group to its group. With @has_value it goes by sigqueue(3);
  * to a group without the value, for which the kernel has no call. Returns 0 or a negative errno
- * (-ESRCH where there is none).
+ * (-ESRCH where there is none, also where pidfd says that the pid is another's by now).
  */
 int child_signal(const struct child *c, int number, bool to_group, bool has_value,
 		 union sigval value);

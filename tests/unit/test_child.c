@@ -232,12 +232,77 @@ static int report_values(const char *path) {
 	return fclose(file);
 }
 
+/* What has a pid that was reaped by another parent, and given again. */
+static void a_reused_pid(void) {
+	pid_t gone = fork(), stranger;
+	struct child c = {.exec_fd = -1};
+	union sigval value = {.sival_int = 5};
+	int status;
+
+	prepare();
+	if (gone == 0)
+		_exit(0);
+	c.pidfd = (int)syscall(SYS_pidfd_open, gone, 0);
+	CHECK(c.pidfd > 2);
+	CHECK(waitpid(gone, &status, 0) == gone);
+	stranger = fork();
+	if (stranger == 0) {
+		(void)setpgid(0, 0);
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	CHECK(setpgid(stranger, stranger) == 0);
+	c.pid = c.pgid = stranger;
+	CHECK(child_signal(&c, SIGKILL, false, false, value) == -ESRCH);
+	CHECK(child_signal(&c, SIGKILL, false, true, value) == -ESRCH);
+	CHECK(child_signal(&c, SIGKILL, true, false, value) == -ESRCH);
+	CHECK(waitpid(stranger, &status, WNOHANG) == 0);
+	CHECK(kill(stranger, SIGKILL) == 0);
+	CHECK(waitpid(stranger, &status, 0) == stranger);
+	close(c.pidfd);
+}
+
+/* While it is there it gets what it should, with its value. */
+static void a_pid_that_is_still_its(void) {
+	struct child c = {.exec_fd = -1};
+	union sigval value = {.sival_int = 5};
+	siginfo_t info;
+	sigset_t set;
+	int status;
+
+	prepare();
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	c.pid = fork();
+	if (c.pid == 0) {
+		bool is_right = sigwaitinfo(&set, &info) == SIGUSR1 && info.si_code == SI_QUEUE &&
+				info.si_value.sival_int == 5 && info.si_pid == getppid();
+
+		is_right =
+			is_right && sigwaitinfo(&set, &info) == SIGUSR1 && info.si_code == SI_USER;
+		_exit(is_right ? 0 : 1);
+	}
+	c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
+	CHECK(child_signal(&c, SIGUSR1, false, true, value) == 0);
+	CHECK_SOON(child_signal(&c, SIGUSR1, false, false, value) == 0 &&
+		   waitpid(c.pid, &status, WNOHANG) == c.pid);
+	CHECK(status == 0);
+	close(c.pidfd);
+}
+
+static void test_a_pid_that_is_not_ours_to_reap(void **state) {
+	isolated(a_reused_pid);
+	isolated(a_pid_that_is_still_its);
+}
+
 int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mask_and_dispositions_are_ours),
 		cmocka_unit_test(test_no_signal_is_lost_right_after_the_start),
 		cmocka_unit_test(test_values_arrive_in_order),
 		cmocka_unit_test(test_signalling_nobody_reaches_nobody),
+		cmocka_unit_test(test_a_pid_that_is_not_ours_to_reap),
 		cmocka_unit_test(test_group_and_session),
 		cmocka_unit_test(test_pdeathsig),
 		cmocka_unit_test(test_no_fd_and_no_process_is_left),
