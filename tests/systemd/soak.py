@@ -39,6 +39,7 @@ WAYS = {
     "ABRT": "signal killed ABRT",
     "trigger": "watchdog killed ABRT",
     "KILL": "signal killed KILL",
+    "sdwd-killed": "signal killed KILL",
     "HUP": "success killed HUP",
     "USR1": "signal killed USR1",
     "end": "exit-code exited 124",
@@ -54,7 +55,6 @@ WAYS = {
     "prober": "exit-code exited 9",
     "early-4": "exit-code exited 4",
     "early-0": "protocol exited 0",
-    "sdwd-killed": "signal killed KILL",
     "stay": "success exited 0",
 }
 
@@ -361,7 +361,7 @@ class Soak:
     # All of it --------------------------------------------------------------------------------------------------
 
     def run(self, looks, changes, restarts):
-        """Returns whether all is as expected; table() tells it."""
+        """table() tells what came out, and bad() what is not as expected."""
         began = time.strftime("%F %T"), os.getloadavg()
         seconds = 5 if self.is_long else 1
         self.start()
@@ -377,4 +377,3 @@ class Soak:
         self.check_ends(restarts)
         self.stop()
         self.say(f"{began[0]} to {time.strftime('%F %T')}, load {began[1][0]:.1f} and {os.getloadavg()[0]:.1f}")
-        return not self.bad()

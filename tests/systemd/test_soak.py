@@ -9,11 +9,17 @@ LOOKS, CHANGES, RESTARTS = (int(os.environ.get(f"SDWD_SOAK_{name}", default)) fo
     ("LOOKS", 2000), ("CHANGES", 200), ("RESTARTS", 30)))
 
 
+def say(text):
+    print(text, flush=True)
+
+
 def test_a_day_leaves_nothing_behind(systemd, build, tmp_path):
-    one = soak.Soak(systemd, build, tmp_path, LOOKS > 10000, lambda text: print(text, flush=True))
-    is_good = one.run(LOOKS, CHANGES, RESTARTS)
-    print(one.table())
-    if "SDWD_SOAK_TABLE" in os.environ:
-        with open(os.environ["SDWD_SOAK_TABLE"], "w", encoding="utf-8") as file:
-            file.write(one.table() + "\n")
-    assert is_good, one.bad()
+    one = soak.Soak(systemd, build, tmp_path, LOOKS > 10000, say)
+    try:
+        one.run(LOOKS, CHANGES, RESTARTS)
+    finally:
+        say(one.table())
+        if "SDWD_SOAK_TABLE" in os.environ:
+            with open(os.environ["SDWD_SOAK_TABLE"], "w", encoding="utf-8") as file:
+                file.write(one.table() + "\n")
+    assert not one.bad()
