@@ -14,10 +14,10 @@
 #include "sys/proc.h"
 
 #define ORPHANS_MAX 1024
-/* How often SIGKILL is repeated for those that were just being born, and how long the last one
- * waits. */
+/* How often SIGKILL is repeated for those that were just being born. */
 #define KILL_AGAIN (200 * USEC_PER_MSEC)
 /* On a loaded machine even a killed process waits for its turn. */
+#define ORPHANS_DIE_WAIT (5 * USEC_PER_SEC)
 #define HELPERS_WAIT USEC_PER_SEC
 
 /*
@@ -204,8 +204,14 @@ void ending_turn(struct supervisor *s) {
 		kill_everything(s);
 		e->step = END_ORPHANS_KILL;
 		e->at = usec_add(s->now, KILL_AGAIN);
+		e->give_up_at = usec_add(s->now, ORPHANS_DIE_WAIT);
 		break;
 	case END_ORPHANS_KILL:
+		if (s->now < e->give_up_at) {
+			kill_everything(s);
+			e->at = usec_add(s->now, KILL_AGAIN);
+			break;
+		}
 		log_warning("processes left behind outlive SIGKILL");
 		finish(s);
 		break;

@@ -89,6 +89,7 @@ enum end_step { END_NONE, END_TERM, END_KILL, END_ORPHANS, END_ORPHANS_KILL, END
 struct ending {
 	enum end_step step;
 	usec_t at;            /* of the next escalation */
+	usec_t give_up_at;    /* on orphans that SIGKILL did not end */
 	bool is_own_decision; /* exit 124 whatever the child's status */
 	int wait_status;      /* of the supervised process, or as it must be reported */
 	bool has_status;

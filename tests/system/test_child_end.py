@@ -3,7 +3,9 @@
 
 import os
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +108,22 @@ def test_orphans_get_one_sigterm_and_then_sigkill(leave):
     assert time.monotonic() - told_at > 0.4
     assert sorted(one.orphan_heard()) == [signal.SIGTERM, signal.SIGCONT]
     assert "SIGKILL" in one.stderr()
+
+
+def test_sdwd_stays_until_what_it_killed_is_gone(leave, tmp_path):
+    """On a loaded machine also a killed process waits for its turn: longer than a moment."""
+    library = tmp_path / "latekill.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, Path(__file__).with_name("latekill.c"), "-ldl"],
+                   check=True)
+    env = {"LD_PRELOAD": str(library), "LATE_KILL": "1500",
+           # A sanitizer wants to be the first library; here it need not be.
+           "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+    one = leave("--orphans=term", "--orphan-timeout=200ms", until=0, env=env)
+    assert one.wait() == 7
+    left = [p for p in runner_module.descendants(os.getpid()) if str(listener.__file__) in runner_module.command_of(p)]
+    assert not left, one.stderr()
+    assert "did not end in time: SIGKILL" in one.stderr()
+    assert "outlive SIGKILL" not in one.stderr()
 
 
 def test_until_orphan_timeout_orphans_have_time(sdwd, tmp_path):
