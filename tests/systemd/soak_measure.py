@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What sdwd and its probers hold, and what PID 1 does, as JSON: the least of many looks, so that what comes and goes with
-a check is not among it.
+What sdwd and its probers hold, and PID 1, as JSON: what is there in each of many looks, and the least of all counts, so
+that what comes and goes with a check is not among it.
 
     soak_measure.py < JSON
 
@@ -29,14 +29,19 @@ def text(path):
 
 
 def fds(pid):
-    """How many of each kind are open."""
-    found = collections.Counter()
+    """(fd, what it is, with the number of its inode) of each."""
+    found = set()
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found[re.sub(r"\d+", "N", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
+            found.add((fd, os.readlink(f"/proc/{pid}/fd/{fd}")))
         except FileNotFoundError:
             pass
     return found
+
+
+def kinds(found):
+    """How many of each kind."""
+    return dict(sorted(collections.Counter(re.sub(r"\d+", "N", link) for _, link in found).items()))
 
 
 def status(pid, name):
@@ -83,7 +88,7 @@ class Watched:
             self.take(**memory(self.pid))
 
     def told(self):
-        return {"pid": self.pid, "fds": dict(sorted(self.fds.items())), **self.least}
+        return {"pid": self.pid, "fds": kinds(self.fds), **self.least}
 
 
 class Unit:
@@ -154,7 +159,7 @@ def look(order):
         dead = {pid for pid, _, state, _ in everybody if state == "Z"}
         zombies = dead if zombies is None else zombies & dead
         manager = fds(1) if manager is None else manager & fds(1)
-        told = {"zombies": len(zombies), "manager": dict(sorted(manager.items())),
+        told = {"zombies": len(zombies), "manager": kinds(manager),
                 "units": {name: unit.told() for name, unit in units.items()}}
         n += 1
         took = time.monotonic() - began_at
