@@ -120,7 +120,7 @@ def has_no_more(now, before):
         for who in "main", "prober":
             one, other = unit[who], before["units"][name][who]
             if one and (any(n > other["fds"].get(kind, 0) for kind, n in one["fds"].items()) or
-                        any(one.get(what, 0) > other.get(what, 0) for what in ("threads", "blocks", "bytes"))):
+                        any(one.get(what, 0) > other.get(what, 0) for what in ("threads", "blocks"))):
                 return False
         if len(unit["processes"]) > len(before["units"][name]["processes"]):
             return False
