@@ -19,12 +19,15 @@ HERE = Path(__file__).resolve().parent
 SERVER, ENDS, MEASURE = HERE / "soak_server.py", HERE / "soak_end", HERE / "soak_measure.py"
 PORT = 20600
 
-# Of blocks that malloc(3) gave there may be none more. But it gives the top of its heap back only where 128 KiB of it are
-# free (M_TRIM_THRESHOLD), and what was never used of it is not there: so much may be there or not for the same blocks. In sdwd-prober each thread has a heap of its own, and there are five at most.
-SLACK_KIB = 128
+# Of blocks that malloc(3) gave there may be none more. But it takes 132 KiB at a time for its heap, gives the top back only
+# where 128 KiB of it are free (M_TOP_PAD, M_TRIM_THRESHOLD), and what was never used of it is not there: so much may be
+# there or not for the same blocks. In sdwd-prober each thread has a heap of its own, and there are five at most.
+SLACK_KIB = 256
 # Blocks that libev makes longer for the highest fd and the most timers that there ever were at once.
 TABLES = 4096
-PROBER_SLACK_KIB = 6 * SLACK_KIB
+# glibc keeps the stacks of ended threads, each with a block for its variables; so many threads look at most at once.
+PROBER_THREADS = 5
+PROBER_SLACK_KIB = PROBER_THREADS * SLACK_KIB
 QUIET_WAKES = 4
 UNHEALTHY, RECOVERED = "9b15d5d4eb1746eaa7aaa550408677e4", "aec7c1115deb4eeca0b9acd6d4205634"
 
@@ -252,9 +255,9 @@ class Soak:
         names = {self.looks: "looks"} | {unit: name for name, unit in self.turned.items()}
         for unit, name in names.items():
             a, b = start["units"][unit], end["units"][unit]
-            self.compare_one(name, a["main"], b["main"], SLACK_KIB)
+            self.compare_one(name, a["main"], b["main"], SLACK_KIB, 0)
             if a["prober"]:
-                self.compare_one(f"{name}: prober", a["prober"], b["prober"], PROBER_SLACK_KIB)
+                self.compare_one(f"{name}: prober", a["prober"], b["prober"], PROBER_SLACK_KIB, PROBER_THREADS)
             self.row(f"{name}: timerfds", *(x["main"]["fds"].get("anon_inode:[timerfd]", 0) for x in (a, b)))
             if unit in self.turned.values():
                 n, m = start["quiet"][unit], end["quiet"][unit]
@@ -274,10 +277,11 @@ class Soak:
         self.row(f"{who}: fds", sum(x["fds"].values()), sum(y["fds"].values()),
                  all(y["fds"].get(kind, 0) <= x["fds"].get(kind, 0) for kind in kinds))
 
-    def compare_one(self, who, x, y, slack):
+    def compare_one(self, who, x, y, slack, blocks):
         self.row(f"{who}: pid", x["pid"], y["pid"])
         self.compare_fds(who, x, y)
-        for name, what, more in ("threads", "threads", 0), ("blocks", "malloc blocks", 0), ("bytes", "malloc bytes", TABLES):
+        for name, what, more in (("threads", "threads", 0), ("blocks", "malloc blocks", blocks),
+                                 ("bytes", "malloc bytes", TABLES)):
             self.row(f"{who}: {what}", x[name], y[name], y[name] <= x[name] + more)
         for name, what in ("heap", "[heap]"), ("anonymous", "anonymous"), ("rss", "VmRSS"):
             self.row(f"{who}: {what} KiB", x[name], y[name], y[name] <= x[name] + slack)
