@@ -16,7 +16,9 @@ import pytest
 from control import Client
 from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 from scripted import edges, serve  # pylint: disable=unused-import
+from test_grpc import health  # pylint: disable=unused-import
 from test_stall import beating, stop_for  # pylint: disable=unused-import
+from test_unit_conformance import DAY, wall_clock  # pylint: disable=unused-import
 from tls import authority, certificate, serve_tls  # pylint: disable=unused-import
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -91,6 +93,21 @@ def test_a_clock_of_any_age_changes_nothing(sdwd, manager, serve, serve_tls, aut
     assert time.monotonic() - silent > 0.6 - 0.1, "a beat may have been read before"
     found = re.search(r"no sign of life for (\d+)ms", run.stderr())
     assert found is None or int(found.group(1)) >= 600
+
+
+def test_the_prober_does_not_mind_steps_of_the_wall_clock(sdwd, manager, health, wall_clock):
+    """A day forward and back: looks through the prober go on, and each in its time."""
+    server = health("=SERVING")
+    run = sdwd(f"--grpc=127.0.0.1:{server.port}", "--interval=100ms", "--timeout=2s", env=wall_clock.env, watchdog=1.5)
+    manager.wait_ready()
+    with open(f"/proc/{run.child(command='sdwd-prober')}/maps", encoding="utf-8") as maps:
+        assert "wallclock.so" in maps.read(), "the prober's clock is not stepped"
+    for seconds in DAY, -DAY, 0:
+        wall_clock.step(seconds)
+        looks = len(server.calls())
+        wait_until(lambda n=looks: len(server.calls()) > n + 4, "looks of the prober")
+        manager.wait_ping()
+    assert manager.longest_gap() < 1.5 and not edges(run.stderr()) and "prober" not in run.stderr(), run.stderr()
 
 
 @pytest.mark.option("reload")
