@@ -26,8 +26,12 @@
 #include "sys/spawn.h"
 
 #define PROGRAM "sdwd-prober"
-/* From a request's deadline to the end of our patience. */
+/*
+ * From a request's deadline to the end of our patience. One that was just started has its libraries
+ * to read: where that takes long, a start over and over would take longer.
+ */
 #define PATIENCE (500 * USEC_PER_MSEC)
+#define PATIENCE_FIRST (5 * USEC_PER_SEC)
 /* Between a death and the next start; it doubles, until one has lived for a while. */
 #define BACKOFF_FIRST (100 * USEC_PER_MSEC)
 #define BACKOFF_MOST (10 * USEC_PER_SEC)
@@ -174,6 +178,7 @@ static int receive(struct prober *p, struct prober_reply *ret) {
 		hang_up(p, "it said something that is no reply");
 		return -EPIPE;
 	}
+	p->has_answered = true;
 	if (ret->id == p->late_id) {
 		p->late_id = 0;
 		p->kill_at = USEC_INFINITY;
@@ -223,6 +228,7 @@ static int start(struct prober *p) {
 	}
 	p->fd = pair[0];
 	p->fault = NULL;
+	p->has_answered = false;
 	p->started_at = usec_now();
 	p->n_starts++;
 	ev_io_init(&p->io, on_readable, p->fd, EV_READ);
@@ -306,7 +312,7 @@ bool prober_expire(struct prober *p, struct prober_call *call, struct prober_rep
 	(void)take_call(p, id);
 	if (p->fd >= 0 && p->late_id == 0) {
 		p->late_id = id;
-		p->kill_at = usec_add(usec_now(), PATIENCE);
+		p->kill_at = usec_add(usec_now(), p->has_answered ? PATIENCE : PATIENCE_FIRST);
 	}
 	return false;
 }

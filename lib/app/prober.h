@@ -26,6 +26,7 @@ struct prober {
 	struct ev_io io;   /* of fd */
 	const char *fault; /* why we killed it; NULL: we did not */
 	bool has_ended;    /* prober_end(): no more questions */
+	bool has_answered; /* since it was started */
 	struct prober_call *calls; /* under way */
 	uint32_t last_id;
 	uint64_t n_starts;

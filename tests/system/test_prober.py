@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -217,6 +218,28 @@ def test_its_death_moves_no_streak_and_it_comes_back(sdwd, manager, url, number)
     assert causes <= {"ok", "prober"} and not edges(run.stderr())
     words = "it did not answer in time" if number == signal.SIGSTOP else f"killed by {signal.Signals(number).name}"
     assert words in run.stderr()
+
+
+SLOW = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+__attribute__((constructor)) static void begin(void) {
+    if (strcmp(program_invocation_short_name, "sdwd-prober") == 0)
+        usleep(2500000);
+}
+"""
+
+
+def test_one_that_is_slow_to_start_is_not_started_over_and_over(sdwd, manager, url, tmp_path):
+    """Where memory is short, its libraries alone take longer to be read than a look may take."""
+    (tmp_path / "slow.c").write_text(SLOW)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "slow.so", tmp_path / "slow.c"], check=True)
+    run = sdwd(*url, *SEEN, env={"LD_PRELOAD": tmp_path / "slow.so"} | with_asan("verify_asan_link_order=0"))
+    manager.wait_ready()
+    assert "did not answer in time" not in run.stderr() and run.stderr().count("prober: pid ") == 1, run.stderr()
+    assert {cause for _, cause, _ in outcomes(run.stderr())} == {"prober", "ok"}
 
 
 def test_one_that_always_dies_lets_the_lease_run_out(sdwd, manager, authority, serve_tls):
