@@ -209,15 +209,23 @@ int notifier_send(struct notifier *n, const char *data, size_t length, const int
 	return r;
 }
 
+static bool has_token(const struct notifier *n) {
+	for (const struct notifier_entry *e = n->head; e; e = e->next)
+		if (e->token != 0)
+			return true;
+	return false;
+}
+
 int notifier_ping(struct notifier *n) {
 	static const char ping[] = "WATCHDOG=1";
 
 	if (!n->is_open)
 		return 1;
-	notifier_flush(n);
-	for (const struct notifier_entry *e = n->head; e; e = e->next)
-		if (e->token != 0)
-			return 0;
+	/* What waits would take the room that the manager has made. */
+	if (has_token(n))
+		notifier_flush(n);
+	if (has_token(n))
+		return 0;
 	return send_now(n, ping, strlen(ping), NULL, 0);
 }
 

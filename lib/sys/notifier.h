@@ -58,7 +58,7 @@ int notifier_send(struct notifier *n, const char *data, size_t length, const int
 
 /*
  * Sends "WATCHDOG=1" now or not at all: never queued, and never ahead of a message with a token;
- * others that wait it may overtake. Returns 1, 0 (full, no manager there, or a token waits: try
+ * others that wait it overtakes. Returns 1, 0 (full, no manager there, or a token waits: try
  * again), or a negative errno. Allocates nothing.
  */
 int notifier_ping(struct notifier *n);

@@ -529,7 +529,7 @@ static void test_ping_is_never_queued(void **state) {
 	assert_reads(w, "");
 }
 
-static void test_ping_sends_first_what_waits(void **state) {
+static void test_ping_sends_first_a_token_that_waits(void **state) {
 	struct world *w = *state;
 
 	manager_stop(w);
@@ -540,6 +540,17 @@ static void test_ping_sends_first_what_waits(void **state) {
 	assert_reads(w, "READY=1");
 	assert_reads(w, "WATCHDOG=1");
 	assert_int_equal(w->n_tokens, 1);
+}
+
+static void test_ping_takes_the_room_before_what_waits(void **state) {
+	struct world *w = *state;
+	fill(w);
+	assert_int_equal(send_text(w, "STATUS=x", 0), 0);
+	assert_int_equal(w->n.n_entries, 2);
+	/* The manager reads one message: there is room for one. */
+	assert_reads(w, "X_FILL=0");
+	assert_int_equal(notifier_ping(&w->n), 1);
+	assert_int_equal(w->n.n_entries, 2);
 }
 
 static void test_ping_overtakes_no_token(void **state) {
@@ -973,7 +984,8 @@ int main(void) {
 		IN_WORLD(test_waiting_fds_arrive_and_are_closed),
 		IN_WORLD(test_copies_are_not_inherited),
 		IN_WORLD(test_ping_is_never_queued),
-		IN_WORLD(test_ping_sends_first_what_waits),
+		IN_WORLD(test_ping_sends_first_a_token_that_waits),
+		IN_WORLD(test_ping_takes_the_room_before_what_waits),
 		IN_WORLD(test_ping_overtakes_no_token),
 		IN_WORLD(test_nothing_is_allocated_on_the_way_of_a_ping),
 		IN_WORLD(test_errors_that_pass),
