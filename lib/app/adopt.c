@@ -323,6 +323,10 @@ void adopt_mainpid(struct supervisor *s, pid_t pid) {
 		return;
 	what = pid == getpid() ? "sdwd itself" : no_daemon(s, pid);
 	if (what) {
+		/* Said once: who names it does so often. */
+		if (pid == s->adopt.refused_pid)
+			return;
+		s->adopt.refused_pid = pid;
 		log_warning("MAINPID=%d of the child names %s: ignored", pid, what);
 		return;
 	}

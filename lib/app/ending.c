@@ -14,10 +14,12 @@
 #include "sys/proc.h"
 
 #define ORPHANS_MAX 1024
-/* How often SIGKILL is repeated for those that were just being born. */
+/* How often SIGKILL is repeated, for those that were just being born and for the next ORPHANS_MAX:
+ * until nobody ends of it any more, or who forks without end has won. */
 #define KILL_AGAIN (200 * USEC_PER_MSEC)
+#define KILL_MOST (10 * USEC_PER_SEC)
 /* On a loaded machine even a killed process waits for its turn. */
-#define ORPHANS_DIE_WAIT (5 * USEC_PER_SEC)
+#define KILL_IN_VAIN (5 * USEC_PER_SEC)
 #define HELPERS_WAIT USEC_PER_SEC
 
 /*
@@ -172,6 +174,21 @@ void ending_collect(struct supervisor *s) {
 			       : usec_add(s->now, s->conf->orphan_timeout_usec);
 }
 
+static void kill_orphans(struct supervisor *s) {
+	struct ending *e = &s->ending;
+
+	if (e->n_gone > 0)
+		e->in_vain_at = usec_add(s->now, KILL_IN_VAIN);
+	e->n_gone = 0;
+	if (s->now >= MIN(e->in_vain_at, e->kill_until_at)) {
+		log_warning("processes left behind outlive SIGKILL");
+		finish(s);
+		return;
+	}
+	kill_everything(s);
+	e->at = usec_add(s->now, KILL_AGAIN);
+}
+
 void ending_turn(struct supervisor *s) {
 	struct ending *e = &s->ending;
 	bool has_helpers;
@@ -201,19 +218,12 @@ void ending_turn(struct supervisor *s) {
 		break;
 	case END_ORPHANS:
 		log_warning("processes left behind did not end in time: SIGKILL");
-		kill_everything(s);
 		e->step = END_ORPHANS_KILL;
-		e->at = usec_add(s->now, KILL_AGAIN);
-		e->give_up_at = usec_add(s->now, ORPHANS_DIE_WAIT);
-		break;
+		e->kill_until_at = usec_add(s->now, KILL_MOST);
+		e->n_gone = 1;
+		__attribute__((fallthrough));
 	case END_ORPHANS_KILL:
-		if (s->now < e->give_up_at) {
-			kill_everything(s);
-			e->at = usec_add(s->now, KILL_AGAIN);
-			break;
-		}
-		log_warning("processes left behind outlive SIGKILL");
-		finish(s);
+		kill_orphans(s);
 		break;
 	case END_HELPERS:
 		log_warning("a check or hook outlives SIGKILL");

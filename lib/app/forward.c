@@ -6,6 +6,10 @@
 
 #include "app/internal.h"
 
+/* One turn passes on so many at most, or who queues signals faster than that would hold the loop.
+ * The kernel hands out those of lower numbers first: stop signals wait behind no queue. */
+#define TURN_MAX 64
+
 /* Only now, where the signal goes its way: STOPPING=1 changes the unit's state, which hold.c asks
  * for. */
 void forward_tell_stop(struct supervisor *s) {
@@ -70,12 +74,12 @@ static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
 void forward_drain(struct supervisor *s) {
 	struct signalfd_siginfo info;
 	bool has_sigchld = false;
-	int r;
+	int r = 0;
 
 	/* While exec is not known to have worked, signals wait. */
 	if (!ev_is_active(&s->signals_io))
 		return;
-	while ((r = signals_next(s->setup->signals, &info)) > 0) {
+	for (int n = 0; n < TURN_MAX && (r = signals_next(s->setup->signals, &info)) > 0; n++) {
 		if (info.ssi_signo == SIGCHLD)
 			has_sigchld = true;
 		else

@@ -89,13 +89,15 @@ enum end_step { END_NONE, END_TERM, END_KILL, END_ORPHANS, END_ORPHANS_KILL, END
 struct ending {
 	enum end_step step;
 	usec_t at;            /* of the next escalation */
-	usec_t give_up_at;    /* on orphans that SIGKILL did not end */
 	bool is_own_decision; /* exit 124 whatever the child's status */
 	int wait_status;      /* of the supervised process, or as it must be reported */
 	bool has_status;
 	int stop_signal; /* the one that began the stop, 0: none did */
 	pid_t *told;     /* orphans that got their SIGTERM, owned */
 	size_t n_told, size_told;
+	size_t n_gone;                 /* that were reaped since the last SIGKILL to orphans */
+	usec_t in_vain_at;             /* when it is given up, where none is */
+	usec_t kill_until_at;          /* when it is given up */
 	char reason[OUTCOME_TEXT_MAX]; /* why it ended before it was ready; empty: it did not */
 };
 
@@ -123,6 +125,7 @@ struct adopt {
 	struct ev_io watch_io;
 	int pidfd; /* of a supervised process that is not our own child */
 	struct ev_io pidfd_io;
+	pid_t refused_pid;            /* the last that MAINPID= named in vain */
 	pid_t file_pid;               /* what the pidfile said when it was last followed */
 	pid_t older[ADOPT_OLDER];     /* supervised before, may take over again */
 	int last_problem, last_error; /* of the newest reading */
@@ -164,6 +167,7 @@ struct supervisor {
 	struct selinux selinux;
 	int domain;            /* what selinux_init() returned; 0 where no manager started us */
 	bool is_child_stopped; /* as waitid said last */
+	bool is_reap_due;      /* more have ended than one turn takes */
 	struct hold hold;
 	struct tty tty;
 	struct adopt adopt;
@@ -182,7 +186,9 @@ struct supervisor {
 	int access;                      /* enum notify_access, as it is now */
 	bool has_told_refused;
 	bool has_told_lost;
-	bool is_relay_held; /* not listened to: the manager does not read */
+	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
+			     */
+	usec_t relay_at;
 	bool owes_stopping; /* a stop signal came, STOPPING=1 is not said yet */
 	bool has_said_stopping;
 	bool is_child_ready; /* READY=1 came from it */
@@ -220,6 +226,7 @@ void looks_end(struct supervisor *s);  /* a stop began: cancel all */
 void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks */
 void looks_judge(struct supervisor *s);
 void looks_ping(struct supervisor *s);
+bool looks_owe_ping(const struct supervisor *s); /* the manager's queue had no room for it */
 void looks_process(struct supervisor *s);
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
 usec_t looks_next_at(const struct supervisor *s);
@@ -247,7 +254,8 @@ void reload_turn(struct supervisor *s);
 void reload_give_up(struct supervisor *s); /* the child answers itself, or a stop began */
 
 /* reap.c */
-void reap_turn(struct supervisor *s);
+void reap_turn(struct supervisor *s); /* a bounded turn; is_reap_due: more may wait */
+void reap_last(struct supervisor *s);
 
 /* adopt.c */
 int adopt_init(struct supervisor *s, struct text *error);
@@ -263,8 +271,9 @@ void adopt_done(struct supervisor *s);
 /* relay.c */
 int relay_open(struct supervisor *s);
 void relay_start(struct supervisor *s);
-bool relay_drain(struct supervisor *s); /* a bounded turn; true: more may wait */
-void relay_turn(struct supervisor *s);  /* listens again once the manager reads again */
+void relay_drain(struct supervisor *s); /* now, all that waits, before something is judged */
+void relay_turn(struct supervisor *s);  /* listens again after a rest, or once the manager reads */
+usec_t relay_next_at(const struct supervisor *s);
 void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m);
 void relay_done(struct supervisor *s);
 

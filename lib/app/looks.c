@@ -185,7 +185,7 @@ static void drain_late(struct supervisor *s) {
 		if (h->state != HEALTH_UP || lease_end(&h->lease) > s->now)
 			continue;
 		if ((ptrdiff_t)i == s->notify_slot)
-			(void)relay_drain(s);
+			relay_drain(s);
 		else if (p->class->drain)
 			p->class->drain(p);
 	}
@@ -217,7 +217,18 @@ static void start_look(struct supervisor *s, size_t i) {
 	}
 }
 
+/* Floods that rested. */
+static void drain_rested(struct supervisor *s) {
+	for (size_t i = 0; i < s->n_slots; i++) {
+		struct probe *p = s->slots[i].probe;
+
+		if (p->rests_until_at > 0 && p->rests_until_at <= s->now)
+			p->class->drain(p);
+	}
+}
+
 void looks_turn(struct supervisor *s) {
+	drain_rested(s);
 	if (!supervisor_has_started(s))
 		return;
 	for (size_t i = 0; i < s->n_slots; i++) {
@@ -313,18 +324,31 @@ static void send_ping(struct supervisor *s) {
 		counters_ping(&s->counters, s->now);
 		control_changed(s);
 	}
-	if (is_taken || !s->has_watchdog)
+	if (is_taken || !s->has_watchdog) {
 		pinger_sent(&s->monitor.pinger, s->now);
-	else
-		pinger_failed(&s->monitor.pinger, s->now);
+		return;
+	}
+	pinger_failed(&s->monitor.pinger, s->now);
+	/* Tried again before what else waits is. */
+	s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
+}
+
+bool looks_owe_ping(const struct supervisor *s) {
+	return supervisor_has_started(s) && s->monitor.pinger.retry_at > 0 &&
+	       monitor_ping_due_at(&s->monitor) != USEC_INFINITY;
+}
+
+static bool is_ping_due(const struct supervisor *s) {
+	return monitor_ping_due_at(&s->monitor) <= s->now ||
+	       (looks_owe_ping(s) && s->flush_at <= s->now);
 }
 
 void looks_ping(struct supervisor *s) {
-	if (!supervisor_has_started(s) || monitor_ping_due_at(&s->monitor) > s->now)
+	if (!supervisor_has_started(s) || !is_ping_due(s))
 		return;
 	looks_process(s);
 	looks_judge(s);
-	if (supervisor_has_started(s) && monitor_ping_due_at(&s->monitor) <= s->now)
+	if (supervisor_has_started(s) && is_ping_due(s))
 		send_ping(s);
 }
 
@@ -349,11 +373,14 @@ usec_t looks_stall(struct supervisor *s, usec_t scheduled_at) {
 }
 
 usec_t looks_next_at(const struct supervisor *s) {
-	usec_t at;
+	usec_t at = USEC_INFINITY;
 
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i].probe->rests_until_at > 0)
+			at = MIN(at, s->slots[i].probe->rests_until_at);
 	if (!supervisor_has_started(s))
-		return USEC_INFINITY;
-	at = monitor_next_at(&s->monitor);
+		return at;
+	at = MIN(at, monitor_next_at(&s->monitor));
 	for (size_t i = 0; i < s->n_slots; i++)
 		at = MIN(at, s->slots[i].closed_at);
 	return at;

@@ -5,14 +5,9 @@
 
 #include "app/internal.h"
 
-/* The kernel's queue (net.unix.max_dgram_qlen) is 512 on systemd's machines: twice that. */
-#define RELAY_TURNS 16
-
-/* What a sender said is read while its pid is still its own; a flood of others has an end here. */
-static void hear_last_words(struct supervisor *s) {
-	for (int turn = 0; turn < RELAY_TURNS && relay_drain(s); turn++)
-		;
-}
+/* One turn takes so long at most, and goes on in the next: who forks faster than that delays no
+ * ping. */
+#define TURN_USEC (5 * USEC_PER_MSEC)
 
 static void on_child(struct supervisor *s, const struct reaped *r) {
 	if (r->is_gone) {
@@ -46,18 +41,35 @@ static bool probe_takes(struct supervisor *s, const struct reaped *r) {
 static void on_reaped(void *context, const struct reaped *r) {
 	struct supervisor *s = context;
 
+	/* What a sender said is read while its pid is still its own. */
 	if (r->is_gone)
-		hear_last_words(s);
+		relay_drain(s);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
 	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !prober_reaped(&s->prober, r) &&
 		 !probe_takes(s, r) && helpers_have(&s->helpers, r->pid, s->now) <= 0)
 		adopt_exited(s, r);
-	if (r->is_gone)
+	if (r->is_gone) {
 		helpers_reaped(&s->helpers, r->pid, s->now);
+		s->ending.n_gone++;
+	}
 }
 
 void reap_turn(struct supervisor *s) {
-	while (reaper_run(on_reaped, s) > 0)
-		;
+	usec_t until_at = usec_add(usec_now(), TURN_USEC);
+
+	do
+		s->is_reap_due = reaper_run(on_reaped, s) > 0;
+	while (s->is_reap_due && usec_now() < until_at);
+	s->now = usec_now();
+}
+
+/* The end of sdwd: an orphan may have ended since the last look, and no zombie is left to others.
+ */
+void reap_last(struct supervisor *s) {
+	usec_t until_at = usec_add(usec_now(), USEC_PER_SEC);
+
+	do
+		reap_turn(s);
+	while (s->is_reap_due && usec_now() < until_at);
 }

@@ -15,8 +15,22 @@
 #include "probe/notify.h"
 #include "sys/proc.h"
 
-/* One turn takes so many datagrams at most; the loop comes back for more. */
+/*
+ * One turn takes so many datagrams at most, and no further one after so long: fds to close and
+ * parents to look up take time.  Where more wait after it, the next one comes after a rest of three
+ * times as long as it took: who sends without end gets a quarter of a processor.  What comes in
+ * smaller numbers is read at once.
+ */
 #define TURN_MAX 64
+#define TURN_USEC (5 * USEC_PER_MSEC)
+#define REST_FACTOR 3
+
+/* The kernel's queue (net.unix.max_dgram_qlen) is 512 on systemd's machines: twice that in turns.
+ */
+#define DRAIN_TURNS 16
+
+/* Of the notifier's queue this is left to what sdwd itself has to say. */
+#define OWN_ROOM 64
 
 /* Fields that go up as they are, whatever the state. */
 #define ALWAYS_UP \
@@ -232,17 +246,29 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	}
 }
 
-/* The manager does not read: leave the child's messages where they are, as the manager's own full
- * queue would, and lose none. */
+/*
+ * The manager does not read: leave the child's messages where they are, as the manager's own full
+ * queue would, and lose none.  Also while a ping waits: it goes before all that the child says.
+ */
 static bool is_crowded(const struct supervisor *s) {
-	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX / 2;
+	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX / 2 || looks_owe_ping(s);
 }
 
-static bool drain(struct supervisor *s, bool is_patient) {
-	for (int turn = 0; turn < TURN_MAX && !(is_patient && is_crowded(s)); turn++) {
-		struct notify_datagram *d = &s->datagram;
-		int r = s->relay.fd < 0 ? 0 : notify_sock_receive(&s->relay, d);
+static bool is_full(const struct supervisor *s) {
+	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX - OWN_ROOM;
+}
 
+/* A bounded turn. True: more may wait. */
+static bool drain(struct supervisor *s, bool is_patient) {
+	usec_t until_at = usec_add(usec_now(), TURN_USEC);
+
+	for (int turn = 0; turn < TURN_MAX; turn++) {
+		struct notify_datagram *d = &s->datagram;
+		int r;
+
+		if (is_full(s) || (is_patient && is_crowded(s)))
+			break;
+		r = s->relay.fd < 0 ? 0 : notify_sock_receive(&s->relay, d);
 		if (r == 0)
 			return false;
 		if (r == -EBADMSG)
@@ -255,12 +281,15 @@ static bool drain(struct supervisor *s, bool is_patient) {
 		s->now = usec_now();
 		take(s, d);
 		notify_datagram_done(d);
+		if (usec_now() >= until_at)
+			break;
 	}
 	return true;
 }
 
-bool relay_drain(struct supervisor *s) {
-	return drain(s, false);
+void relay_drain(struct supervisor *s) {
+	for (int turn = 0; turn < DRAIN_TURNS && drain(s, false) && !is_full(s); turn++)
+		;
 }
 
 /* The same words through a heartbeat pipe: nothing but what the words themselves say goes up. */
@@ -279,7 +308,8 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 		outcome_set(&o, CAUSE_OK, "beats");
 		s->owner.on_outcome(&s->owner, p, &o);
 	}
-	if (extend(s, m, slot) && notifier_is_open(&s->notifier)) {
+	/* The child cannot wait here, as it does where its socket is full: it says so again. */
+	if (extend(s, m, slot) && notifier_is_open(&s->notifier) && !is_crowded(s)) {
 		snprintf(message, sizeof(message), "EXTEND_TIMEOUT_USEC=%llu",
 			 (unsigned long long)m->extend_timeout_usec);
 		(void)notifier_send(&s->notifier, message, strlen(message), NULL, 0, TOKEN_NONE);
@@ -287,25 +317,33 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 	if (m->fields & NOTIFY_WATCHDOG_TRIGGER)
 		trigger(s, slot);
 	if (m->fields & NOTIFY_STOPPING) {
-		status_send_stopping(s, "the child says so");
+		if (!s->has_said_stopping)
+			status_send_stopping(s, "the child says so");
 		stop(s);
 	}
 }
 
 static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, relay_io);
+	usec_t began_at = usec_now();
 
-	if (drain(s, true) && is_crowded(s)) {
-		ev_io_stop(loop, w);
-		s->is_relay_held = true;
-	}
+	if (!drain(s, true) || s->relay.fd < 0)
+		return;
+	ev_io_stop(loop, w);
+	s->is_relay_held = true;
+	s->now = usec_now();
+	s->relay_at = usec_add(s->now, REST_FACTOR * usec_sub(s->now, began_at));
 }
 
 void relay_turn(struct supervisor *s) {
-	if (!s->is_relay_held || s->relay.fd < 0 || is_crowded(s))
+	if (!s->is_relay_held || s->relay.fd < 0 || s->relay_at > s->now || is_crowded(s))
 		return;
 	s->is_relay_held = false;
 	ev_io_start(s->loop, &s->relay_io);
+}
+
+usec_t relay_next_at(const struct supervisor *s) {
+	return s->is_relay_held && s->relay.fd >= 0 && !is_crowded(s) ? s->relay_at : USEC_INFINITY;
 }
 
 void relay_start(struct supervisor *s) {

@@ -131,7 +131,8 @@ static usec_t next_at(const struct supervisor *s) {
 		looks_next_at(s),    adopt_next_at(s),   status_next_at(s),
 		s->start_timeout_at, s->remind_at,       prober_next_at(&s->prober),
 		s->act.at,           s->ending.at,       s->hold.at,
-		s->pause.at,         control_next_at(s),
+		s->pause.at,         control_next_at(s), s->is_reap_due ? s->now : USEC_INFINITY,
+		relay_next_at(s),
 	};
 	usec_t at = USEC_INFINITY;
 
@@ -154,8 +155,14 @@ static bool has_given_time(const struct supervisor *s) {
 /* What was frozen with us had no time either: what it was given moves. */
 static void take_stall(struct supervisor *s, usec_t scheduled_at) {
 	usec_t *const deadlines[] = {
-		&s->act.at,           &s->ending.at,         &s->hold.at,
-		&s->start_timeout_at, &s->adopt.deadline_at, &s->adopt.settle_at,
+		&s->act.at,
+		&s->ending.at,
+		&s->hold.at,
+		&s->start_timeout_at,
+		&s->adopt.deadline_at,
+		&s->adopt.settle_at,
+		&s->ending.in_vain_at,
+		&s->ending.kill_until_at,
 	};
 	usec_t before[ARRAY_SIZE(deadlines)], credit;
 
@@ -208,6 +215,8 @@ static void end_turn(struct supervisor *s) {
 	s->now = usec_now();
 	if (s->now > usec_add(expected_at, s->monitor.slack_usec))
 		take_stall(s, expected_at);
+	if (s->is_reap_due)
+		reap_turn(s);
 	hold_turn(s);
 	looks_turn(s);
 	prober_turn(&s->prober, s->now);
@@ -344,8 +353,7 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 			ev_run(s->loop, EVRUN_ONCE);
 			end_turn(s);
 		}
-		/* An orphan may have ended since the last look: no zombie is left to others. */
-		reap_turn(s);
+		reap_last(s);
 	}
 	if (r >= 0)
 		end = ending_result(s);

@@ -18,13 +18,20 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/usec.h"
 
 /* The longest line that is understood; of a longer one every byte is a beat all the same. */
 #define LINE_MAX_LENGTH 1024
 
-/* One turn reads so much at most, so that a flood delays nobody: the loop comes back. */
+/*
+ * One turn reads so much at most, and not on after so long: words take more time than beats.  Where
+ * there is more, the next one comes after a rest of three times as long as it took: a flood gets a
+ * quarter of a processor, and delays nobody.
+ */
 #define TURN_READS 16
 #define READ_SIZE 4096
+#define TURN_USEC (5 * USEC_PER_MSEC)
+#define REST_FACTOR 3
 
 struct heartbeat {
 	struct probe base;
@@ -112,8 +119,27 @@ static void take_bytes(struct heartbeat *h, const char *data, size_t length) {
 		h->is_beat_due = true;
 }
 
-static void drain(struct heartbeat *h) {
+/* After a turn that began at @began_at, and read all or left more waiting: listens, or rests. */
+static void rest(struct heartbeat *h, usec_t began_at, bool has_read_all) {
 	struct probe *p = &h->base;
+	bool was_resting = p->rests_until_at > 0;
+	usec_t now = usec_now();
+
+	p->rests_until_at = 0;
+	if (h->fd < 0)
+		return;
+	if (!has_read_all) {
+		ev_io_stop(p->loop, &h->watcher);
+		p->rests_until_at = usec_add(now, REST_FACTOR * usec_sub(now, began_at));
+	} else if (was_resting) {
+		ev_io_start(p->loop, &h->watcher);
+	}
+}
+
+static void drain(struct heartbeat *h) {
+	usec_t began_at = usec_now();
+	struct probe *p = &h->base;
+	bool has_read_all = false;
 	struct outcome o;
 
 	for (int turn = 0; turn < TURN_READS && h->fd >= 0; turn++) {
@@ -122,10 +148,14 @@ static void drain(struct heartbeat *h) {
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n < 0 && errno == EAGAIN) {
+			has_read_all = true;
 			break;
+		}
 		if (n > 0) {
 			take_bytes(h, data, (size_t)n);
+			if (usec_now() >= usec_add(began_at, TURN_USEC))
+				break;
 			continue;
 		}
 		/* 0, or an error that no pipe knows: the source ends, never a busy loop. */
@@ -135,6 +165,7 @@ static void drain(struct heartbeat *h) {
 	}
 	if (h->is_beat_due)
 		beat(h);
+	rest(h, began_at, has_read_all);
 	if (h->fd < 0 && !h->is_closed_told) {
 		h->is_closed_told = true;
 		outcome_set(

@@ -120,6 +120,7 @@ struct probe {
 	const struct probe_conf *conf; /* borrowed */
 	struct probe_owner *owner;     /* borrowed */
 	struct ev_loop *loop;          /* borrowed */
+	usec_t rests_until_at;         /* PROBE_PUSH: drain() is wanted then; 0: at no time */
 };
 
 /* All classes, NULL at the end, in the order of the man page (registry.c). */

@@ -21,7 +21,7 @@ struct reaped {
  */
 int reaper_run(void (*on_reaped)(void *context, const struct reaped *r), void *context);
 
-#define REAPER_TURN 512
+#define REAPER_TURN 8
 
 /* True where we have any child left at all, zombies included. */
 bool reaper_has_children(void);

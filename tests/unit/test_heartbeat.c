@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/fd.h"
+#include "base/usec.h"
 #include "probe/notify.h"
 
 #include "new_loop.h"
@@ -17,8 +18,9 @@ struct world {
 	struct heartbeat_settings settings;
 	struct probe_conf conf;
 	struct probe *p;
-	int child; /* the child's end, as the child has it */
-	char story[512];
+	int child;    /* the child's end, as the child has it */
+	bool is_slow; /* to hear the first words: a flood's turn takes less */
+	char story[1 << 17];
 	size_t n_fds;
 };
 
@@ -55,6 +57,9 @@ static void on_words(struct probe_owner *owner, struct probe *p, const struct no
 	struct world *w = container_of(owner, struct world, owner);
 
 	assert_ptr_equal(p, w->p);
+	if (w->is_slow)
+		assert_int_equal(usleep(20000), 0);
+	w->is_slow = false;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (m->fields & names[i].field)
 			tell(w, names[i].name);
@@ -389,6 +394,52 @@ static void test_a_flood_is_read_in_turns_and_told_once_in_each(void **state) {
 	assert_int_equal(ioctl(w->child, FIONREAD, &after), 0);
 	assert_true(before - after <= 1 << 16);
 	assert_true(before > after);
+
+	/* Then it rests, until it is asked to go on. */
+	assert_true(w->p->rests_until_at > usec_now() - USEC_PER_SEC);
+	assert_string_equal(story(w), "");
+	for (int turn = 0; turn < 100 && w->p->rests_until_at > 0; turn++)
+		probe_heartbeat.drain(w->p);
+	assert_int_equal(w->p->rests_until_at, 0);
+	assert_int_equal(ioctl(w->child, FIONREAD, &after), 0);
+	assert_int_equal(after, 0);
+	w->story[0] = '\0';
+	say(w, "\n");
+	assert_string_equal(story(w), "beat");
+}
+
+static void test_a_turn_ends_in_time_where_words_take_long(void **state) {
+	struct world *w = *state;
+	int before, after;
+
+	make(w, -1);
+	attach(w);
+	w->is_slow = true;
+	for (int i = 0; i < 4096; i++)
+		say(w, "READY=1\n");
+	assert_int_equal(ioctl(w->child, FIONREAD, &before), 0);
+	(void)story(w);
+	assert_int_equal(ioctl(w->child, FIONREAD, &after), 0);
+	assert_int_equal(before - after, 4096);
+	assert_true(w->p->rests_until_at > 0);
+}
+
+static void test_a_rest_ends_with_the_pipe(void **state) {
+	struct world *w = *state;
+
+	make(w, -1);
+	attach(w);
+	w->is_slow = true;
+	for (int i = 0; i < 1024; i++)
+		say(w, "READY=1\n");
+	w->child = fd_close(w->child);
+	(void)story(w);
+	assert_true(w->p->rests_until_at > 0);
+	w->story[0] = '\0';
+	for (int turn = 0; turn < 100 && w->p->rests_until_at > 0; turn++)
+		probe_heartbeat.drain(w->p);
+	assert_non_null(strstr(w->story, "closed"));
+	assert_int_equal(w->p->rests_until_at, 0);
 }
 
 static void test_drain_reads_what_the_loop_has_not(void **state) {
@@ -521,6 +572,8 @@ int main(void) {
 		CASE(test_a_line_in_pieces_is_one_line),
 		CASE(test_a_line_without_end_is_a_beat_and_stays_bounded),
 		CASE(test_a_flood_is_read_in_turns_and_told_once_in_each),
+		CASE(test_a_turn_ends_in_time_where_words_take_long),
+		CASE(test_a_rest_ends_with_the_pipe),
 		CASE(test_drain_reads_what_the_loop_has_not),
 		CASE(test_the_end_is_told_once),
 		CASE(test_the_end_before_the_first_beat_has_other_words),

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""
+Who sends, forks or signals without end costs no ping and no signal, gets a part of the processor, and leaves nothing.
+The whole figures: full-floods.  Of the control socket: test_control_hostile.py.
+"""
+
+import os
+import signal
+import time
+
+import pytest
+
+from flood import STRANGER, Measure, floods, prepare, send_and_hear  # pylint: disable=unused-import
+from puppet import child, wait_until  # pylint: disable=unused-import
+from runner import descendants, stat_of
+
+SECONDS = float(os.environ.get("SDWD_TEST_FLOOD_SECONDS", "1"))
+WATCHDOG = 2
+
+
+@pytest.fixture
+def busy(sdwd, manager, child):
+    """Starts the puppet under sdwd, beating; at the end nothing was missed and nothing is left."""
+    started = []
+
+    def start(*options, **more):
+        started.append(sdwd("--heartbeat", "--silence=1500ms", *options, command=child.command, watchdog=WATCHDOG, **more))
+        prepare(child)
+        manager.wait_ready()
+        return started[-1]
+
+    yield start
+    run = started[0]
+    wait_until(lambda: not zombies_of(run.pid), "end of the zombies")
+    assert "unhealthy" not in run.stderr()
+    run.signal(signal.SIGTERM)
+    assert run.wait() == -signal.SIGTERM
+
+
+def zombies_of(pid):
+    return [p for p in os.listdir("/proc") if p.isdigit() and stat_of(p) == ("Z", pid)]
+
+
+def goes_on(run, manager, child, measure):
+    """While the flood lasts: pings come, and signals go their way."""
+    end_at = time.monotonic() + SECONDS
+    while time.monotonic() < end_at:
+        measure.delays.append(send_and_hear(run, child))
+        time.sleep(0.1)
+    manager.wait_ping(count=2)
+    measure.end()
+
+
+# The heartbeat pipe -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size,text", [(1, "x"), (4096, "x"), (4092, "STATUS=ab\n"), (4092, "WATCHDOG=1\n")],
+                         ids=["bytes", "blocks", "status", "pings"])
+def test_a_flood_of_beats_gets_a_part_of_the_processor(busy, manager, child, floods, size, text):
+    run = busy()
+    before = len(manager.statuses())
+    measure = Measure(run, manager, WATCHDOG)
+    flood = floods.below(child, "write", 3, size, text)
+    goes_on(run, manager, child, measure)
+    assert flood.stop()[0] > 0
+    # A turn, and a rest of three times as long: a quarter, and what the loop itself takes.
+    assert measure.cpu / measure.seconds < 0.5, measure.summary()
+    assert len(manager.statuses()) - before <= measure.seconds + 2
+    # The size of the heap is another thing under a sanitizer.
+    assert measure.rest()[0] == 0
+
+
+def test_one_that_says_again_and_again_that_it_stops_is_told_of_once(busy, manager, child):
+    run = busy()
+    child("beat(b'STOPPING=1\\n' * 3000)")
+    manager.wait_for("STOPPING=1")
+    # What is said after them comes after them.
+    child("notify('X_END=1')")
+    manager.wait_for("X_END=1")
+    assert len(manager.matching("STOPPING=1")) == 1
+    assert "cannot tell" not in run.stderr()
+
+
+def test_words_in_the_pipe_take_no_room_of_what_sdwd_says(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--ready=healthy", command=child.command)
+    child("None")
+    manager.wait_for("STATUS=")
+    manager.pause()
+    child("beat(b'EXTEND_TIMEOUT_USEC=1000000\\n' * 2000)")
+    child("beat()")
+    # Both were read: the next thing that is said there is.
+    child("beat(b'STATUS=x\\n')")
+    child("import fcntl, termios; unread = lambda: int.from_bytes(fcntl.ioctl(3, termios.FIONREAD, bytes(4)), sys.byteorder)")
+    wait_until(lambda: child("unread()") == 0, "empty pipe")
+    manager.resume()
+    manager.wait_ready()
+    assert "cannot tell" not in run.stderr()
+
+
+# The relay --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("user", [None, STRANGER], ids=["descendant", "stranger"])
+@pytest.mark.parametrize("text,fds", [("WATCHDOG=1", 0), ("FDSTORE=1", 253), ("BARRIER=1", 1)], ids=["plain", "fds", "barrier"])
+def test_a_flood_of_those_who_may_not_send(sdwd, manager, child, floods, user, text, fds):
+    run = sdwd("--notify=watchdog", "--silence=1s", "--ready=notify", command=child.command, watchdog=WATCHDOG)
+    child("heard = []; signal.signal(signal.SIGUSR2, lambda *_: heard.append(time.monotonic()))")
+    child("notify('READY=1'); repeat(0.05, notify, 'WATCHDOG=1')")
+    manager.wait_ready()
+    measure = Measure(run, manager, WATCHDOG)
+    address = child("os.environ['NOTIFY_SOCKET']")
+    # Whoever has no place in its queue tries again at once: the child waits its turn among them.
+    words = ("spin", text, fds, address)
+    flood = floods.beside(*words, user=user) if user else floods.below(child, *words)
+    goes_on(run, manager, child, measure)
+    done, _ = flood.stop()
+    assert done > 0
+    assert run.stderr().count("refused") == (0 if text == "BARRIER=1" else 1)
+    assert measure.cpu / measure.seconds < 0.5, measure.summary()
+    assert measure.rest()[0] == 0, "an fd is left"
+    assert "silent" not in run.stderr()
+    child("stop()")
+    run.signal(signal.SIGTERM)
+    assert run.wait() == -signal.SIGTERM
+
+
+def test_a_ping_goes_before_all_that_the_child_says(busy, manager, child, floods):
+    run = busy()
+    child("notify('NOTIFYACCESS=all')")
+    measure = Measure(run, manager, WATCHDOG)
+    # As much as the manager reads: its queue is full without end.
+    flood = floods.below(child, "send", "X_A=1", 0)
+    goes_on(run, manager, child, measure)
+    assert flood.stop()[0] > 0 and manager.matching("X_A=1")
+
+
+def test_a_wrong_mainpid_is_told_of_once(busy, manager, child):
+    run = busy()
+    child("notify('MAINPID=1', repeat=300); notify('X_END=1')")
+    manager.wait_for("X_END=1")
+    assert run.stderr().count("MAINPID=1 ") == 1
+
+
+# Signals and processes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind,number", [("queue", signal.SIGRTMIN + 5), ("kill", signal.SIGRTMIN + 5), ("kill", signal.SIGUSR1)],
+                         ids=["values", "realtime", "standard"])
+def test_a_flood_of_signals_holds_up_nothing(busy, manager, child, floods, kind, number):
+    run = busy()
+    measure = Measure(run, manager, WATCHDOG)
+    flood = floods.beside(kind, run.pid, int(number))
+    goes_on(run, manager, child, measure)
+    assert flood.stop()[0] > 0
+
+
+def test_orphans_that_end_at_once_are_all_reaped(busy, manager, child, floods):
+    run = busy()
+    measure = Measure(run, manager, WATCHDOG)
+    # Of each what it said last is looked for in a queue that is full of other things.
+    noise = floods.beside("spin", "BARRIER=1", 1, child("os.environ['NOTIFY_SOCKET']"), user=STRANGER)
+    flood = floods.below(child, "exits")
+    goes_on(run, manager, child, measure)
+    assert flood.stop()[0] > 0 and noise.stop()[0] > 0
+    assert measure.rest()[0] == 0
+
+
+def test_a_crowd_of_orphans_that_ends_together(busy, manager, child, floods):
+    run = busy()
+    flood = floods.below(child, "crowd", count=300)
+    wait_until(lambda: len(descendants(run.pid)) >= 302, "crowd")
+    measure = Measure(run, manager, WATCHDOG)
+    assert flood.stop() == (300, 0)
+    goes_on(run, manager, child, measure)
+    wait_until(lambda: len(descendants(run.pid)) == 1, "end of the crowd")
+    assert measure.rest()[0] == 0
+
+
+def test_of_more_orphans_than_one_list_holds_none_is_left(sdwd):
+    # They ignore SIGTERM; only sdwd is there to end them.
+    run = sdwd("--orphan-timeout=100ms", command=["/usr/bin/python3", "-SEc", """if True:
+        import os, signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for i in range(1100):
+            if os.fork() == 0:
+                while True: signal.pause()
+        print("all", flush=True)"""])
+    run.wait_stdout("all", 60)
+    assert run.wait(60) == 0
+    assert "outlive" not in run.stderr()
