@@ -6,12 +6,14 @@ The whole figures: full-floods.  Of the control socket: test_control_hostile.py.
 
 import os
 import signal
+import socket
+import struct
 import time
 
 import pytest
 
 from flood import STRANGER, Measure, floods, prepare, send_and_hear  # pylint: disable=unused-import
-from puppet import child, wait_until  # pylint: disable=unused-import
+from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 from runner import descendants, stat_of
 
 SECONDS = float(os.environ.get("SDWD_TEST_FLOOD_SECONDS", "1"))
@@ -122,6 +124,27 @@ def test_a_flood_of_those_who_may_not_send(sdwd, manager, child, floods, user, t
     child("stop()")
     run.signal(signal.SIGTERM)
     assert run.wait() == -signal.SIGTERM
+
+
+def test_a_socket_that_lingers_holds_up_nothing(busy, manager, child):
+    run = busy()
+    address = child("os.environ['NOTIFY_SOCKET']")
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as relay:
+        client = socket.create_connection(server.getsockname())
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                client.send(bytes(65536))
+        # Whoever closes it last waits for a peer that never reads.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+        run.signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(run.pid) == "T", "stop")
+        relay.connect(address)
+        socket.send_fds(relay, [b"X_A=1"], [client.fileno()])
+        client.close()
+        run.signal(signal.SIGCONT)
+        run.wait_stderr("refused")
+        manager.wait_ping(count=2)
 
 
 def test_a_ping_goes_before_all_that_the_child_says(busy, manager, child, floods):
