@@ -4,25 +4,16 @@
  * of the body. Then lines, the first of them the service and the others headers, up to an empty
  * one; then the body.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "core/grpc_health.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
+#include "fuzz.h"
 
 /* An exact heap block: reading one byte too far is seen. */
 static char *copy(const uint8_t *data, size_t size) {
 	char *block = malloc(size > 0 ? size : 1);
 
-	check(block != NULL);
+	must(block != NULL);
 	if (size > 0)
 		memcpy(block, data, size);
 	return block;
@@ -60,27 +51,27 @@ static void check_request(const uint8_t *line, size_t length, char service[GRPC_
 	service[length] = '\0';
 	length = strlen(service);
 	n = grpc_health_request(buffer, service);
-	check(n <= sizeof(buffer) && buffer[0] == 0 && buffer[1] == 0 && buffer[2] == 0);
-	check((size_t)(buffer[3] << 8 | buffer[4]) == n - 5);
+	must(n <= sizeof(buffer) && buffer[0] == 0 && buffer[1] == 0 && buffer[2] == 0);
+	must((size_t)(buffer[3] << 8 | buffer[4]) == n - 5);
 	if (length == 0) {
-		check(n == 5);
+		must(n == 5);
 		return;
 	}
 	head = length > 127 ? 8 : 7;
-	check(n == head + length && buffer[5] == 0x0a);
-	check(length > 127 ? (size_t)((buffer[6] & 0x7f) | buffer[7] << 7) == length
-			   : buffer[6] == length);
-	check(memcmp(buffer + head, service, length) == 0);
+	must(n == head + length && buffer[5] == 0x0a);
+	must(length > 127 ? (size_t)((buffer[6] & 0x7f) | buffer[7] << 7) == length
+			  : buffer[6] == length);
+	must(memcmp(buffer + head, service, length) == 0);
 }
 
 static struct outcome judge(const struct grpc_reply *a, const char *service) {
 	struct outcome o;
 
 	grpc_reply_judge(a, service, &o);
-	check(o.cause < CAUSE_MAX && text_is_utf8(o.text, strlen(o.text)));
-	check(memchr(a->message, '\0', sizeof(a->message)) != NULL);
-	check(memchr(a->content_type, '\0', sizeof(a->content_type)) != NULL);
-	check(a->length <= sizeof(a->body) && a->status >= -1);
+	must(o.cause < CAUSE_MAX && text_is_utf8(o.text, strlen(o.text)));
+	must(memchr(a->message, '\0', sizeof(a->message)) != NULL);
+	must(memchr(a->content_type, '\0', sizeof(a->content_type)) != NULL);
+	must(a->length <= sizeof(a->body) && a->status >= -1);
 	return o;
 }
 
@@ -124,12 +115,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	split = whole;
 	add_body(&whole, data, size, size > 0 ? size : 1);
 	add_body(&split, data, size, piece);
-	check(memcmp(&whole, &split, sizeof(whole)) == 0);
-	check(whole.is_too_long == (size > GRPC_BODY_MAX));
+	must(memcmp(&whole, &split, sizeof(whole)) == 0);
+	must(whole.is_too_long == (size > GRPC_BODY_MAX));
 
 	one = judge(&whole, service);
 	two = judge(&split, service);
-	check(one.cause == two.cause && strcmp(one.text, two.text) == 0);
-	check(one.cause != CAUSE_OK || may_pass(&whole));
+	must(one.cause == two.cause && strcmp(one.text, two.text) == 0);
+	must(one.cause != CAUSE_OK || may_pass(&whole));
 	return 0;
 }

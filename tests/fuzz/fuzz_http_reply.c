@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdlib.h>
-#include <string.h>
-
 #include "core/http_reply.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
-#define must(condition) \
-	do { \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
+#define EACH_PLACE_MAX 128
 
 /* Feeds pieces of @piece bytes, 0: all at once, then perhaps the end. */
 static void run(struct http_reply *r, const char *data, size_t size, size_t piece, unsigned flags) {
@@ -37,6 +30,29 @@ static void check(const struct http_reply *r) {
 	must(r->state == HTTP_BROKEN || r->state == HTTP_NEED_MORE || r->has_head);
 }
 
+static void compare(const struct http_reply *a, const struct http_reply *b) {
+	must(a->state == b->state && a->status == b->status && a->error == b->error);
+	must(a->received == b->received && a->will_close == b->will_close);
+	must(a->body_length == b->body_length && a->has_head == b->has_head);
+	must(memcmp(a->body, b->body, a->body_length) == 0);
+	must(strcmp(a->location, b->location) == 0);
+}
+
+/* Two pieces, cut at each place of a short one. */
+static void check_each_place(const struct http_reply *whole, const char *data, size_t size,
+			     unsigned flags) {
+	static struct http_reply cut;
+
+	for (size_t at = 1; size <= EACH_PLACE_MAX && at < size; at++) {
+		http_reply_init(&cut, flags & 1);
+		http_reply_feed(&cut, data, at);
+		http_reply_feed(&cut, data + at, size - at);
+		if (flags & 2)
+			http_reply_end(&cut);
+		compare(whole, &cut);
+	}
+}
+
 /* The first byte: bit 0 a HEAD request, bit 1 the peer closes, the rest the size of the pieces. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static struct http_reply whole, split, single;
@@ -54,15 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	run(&split, response, size, flags >> 2, flags);
 	run(&single, response, size, 1, flags);
 	check(&whole);
-	must(whole.state == split.state && whole.state == single.state);
-	must(whole.status == split.status && whole.status == single.status);
-	must(whole.error == split.error && whole.error == single.error);
-	must(whole.received == split.received && whole.received == single.received);
-	must(whole.will_close == split.will_close && whole.will_close == single.will_close);
-	must(whole.body_length == split.body_length && whole.body_length == single.body_length);
-	must(memcmp(whole.body, split.body, whole.body_length) == 0);
-	must(memcmp(whole.body, single.body, whole.body_length) == 0);
-	must(strcmp(whole.location, split.location) == 0);
-	must(strcmp(whole.location, single.location) == 0);
+	compare(&whole, &split);
+	compare(&whole, &single);
+	check_each_place(&whole, response, size, flags);
 	return 0;
 }

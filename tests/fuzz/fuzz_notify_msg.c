@@ -3,19 +3,10 @@
  * The first byte chooses what the filter keeps and whether it sets a status; the rest is the
  * message, and behind a 0x01 byte in it the status.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "core/notify_msg.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static const unsigned keeps[] = {0,
@@ -40,36 +31,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	/* Exact heap blocks: reading or writing one byte too far is seen. */
 	message = malloc(length ? length : 1);
 	buffer = malloc(NOTIFY_MSG_MAX);
-	check(message && buffer);
+	must(message && buffer);
 	if (length > 0)
 		memcpy(message, data, length);
 	if (mark) {
 		status = calloc(1, size - length);
-		check(status);
+		must(status);
 		memcpy(status, mark + 1, size - length - 1);
 	}
 
 	r = notify_msg_parse(&m, message, length);
-	check(r == 0 || m.fields == 0);
+	must(r == 0 || m.fields == 0);
 	if (m.fields & NOTIFY_STATUS)
-		check(m.status >= message && m.status + m.status_length <= message + length &&
-		      text_is_utf8(m.status, m.status_length));
+		must(m.status >= message && m.status + m.status_length <= message + length &&
+		     text_is_utf8(m.status, m.status_length));
 
 	n = notify_msg_filter(buffer, message, length, keep, status);
-	check(n <= NOTIFY_MSG_MAX);
+	must(n <= NOTIFY_MSG_MAX);
 	if (n > 0) {
 		/* What is sent is well-formed, and nothing in it is what we did not want to send.
 		 */
-		check(notify_msg_parse(&sent, buffer, n) == 0);
-		check((sent.fields & ~(keep | (status ? NOTIFY_STATUS : 0U))) == 0);
-		check(r == 0 || (sent.fields & ~(unsigned)NOTIFY_STATUS) == 0);
-		check(!memchr(buffer, '\0', n) && !memchr(buffer, '\r', n));
+		must(notify_msg_parse(&sent, buffer, n) == 0);
+		must((sent.fields & ~(keep | (status ? NOTIFY_STATUS : 0U))) == 0);
+		must(r == 0 || (sent.fields & ~(unsigned)NOTIFY_STATUS) == 0);
+		must(!memchr(buffer, '\0', n) && !memchr(buffer, '\r', n));
 		if (!status)
-			check((sent.fields & ~m.fields) == 0);
+			must((sent.fields & ~m.fields) == 0);
 	}
 	if (status) {
 		n = notify_msg_escape(escaped, sizeof(escaped), status);
-		check(n < sizeof(escaped) && strlen(escaped) == n && !strchr(escaped, '\n'));
+		must(n < sizeof(escaped) && strlen(escaped) == n && !strchr(escaped, '\n'));
 	}
 	free(status);
 	free(buffer);

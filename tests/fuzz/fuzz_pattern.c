@@ -8,13 +8,10 @@
  */
 #include <errno.h>
 #include <regex.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/match.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* For libc some take for ever, to compile too: most are left out here, and -fork=1
  * -ignore_timeouts=1 goes on behind the others. */
@@ -23,11 +20,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define INTERVALS_MAX 1
 #define DIGITS_MAX 1
 #define REPEATS_MAX 2
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
 
 static bool ends_with(const char *text, const char *end) {
 	size_t length = strlen(text), n = strlen(end);
@@ -65,10 +57,10 @@ static bool libc_finds(const char *source, const char *data, size_t length, bool
 	regex_t re;
 	int r;
 
-	check(regcomp(&re, source, REG_EXTENDED | REG_NEWLINE | REG_NOSUB) == 0);
+	must(regcomp(&re, source, REG_EXTENDED | REG_NEWLINE | REG_NOSUB) == 0);
 	r = regexec(&re, data, 1, &where, REG_STARTEND | (may_go_on ? REG_NOTEOL : 0));
 	regfree(&re);
-	check(r == 0 || r == REG_NOMATCH);
+	must(r == 0 || r == REG_NOMATCH);
 	return r == 0;
 }
 
@@ -98,17 +90,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 	r = match_new(source, &p, &error);
 	if (r < 0) {
-		check(r == -E2BIG || r == -EINVAL);
-		check(!ends_with(reason, "is a regular expression that is not known here"));
+		must(r == -E2BIG || r == -EINVAL);
+		must(!ends_with(reason, "is a regular expression that is not known here"));
 		return 0;
 	}
 	/* Reading one byte too far is seen. */
 	exact = malloc(length > 0 ? length : 1);
-	check(exact != NULL);
+	must(exact != NULL);
 	memcpy(exact, text, length);
 	is_found = may_go_on ? match_begun(p, exact, length) : match_bytes(p, exact, length);
 	is_libc_right = libc_finds(source, text, length, may_go_on) == is_found;
-	check(is_libc_right || (!is_found && has_repeated_place(source)));
+	must(is_libc_right || (!is_found && has_repeated_place(source)));
 	free(exact);
 	pattern_free(p);
 	return 0;

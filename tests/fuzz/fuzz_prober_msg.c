@@ -3,19 +3,10 @@
  * The input is one packet, read as a request and as a reply.  What a decoder takes is written again
  * and must be the same bytes: there is one form of each message.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "core/prober_msg.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
+#include "fuzz.h"
 
 static void check_request(const char *data, size_t size) {
 	struct prober_request r;
@@ -25,15 +16,15 @@ static void check_request(const char *data, size_t size) {
 
 	if (prober_request_decode(&r, data, size) < 0)
 		return;
-	check(r.id != 0 && r.n_addresses <= PROBER_ADDRESSES_MAX);
-	check(r.words >= data && r.words + r.words_length == data + size);
+	must(r.id != 0 && r.n_addresses <= PROBER_ADDRESSES_MAX);
+	must(r.words >= data && r.words + r.words_length == data + size);
 	length = prober_request_head(head, &r);
-	check(length + r.words_length == size && memcmp(head, data, length) == 0);
+	must(length + r.words_length == size && memcmp(head, data, length) == 0);
 	while ((word = prober_request_word(&r, word))) {
-		check(word + strlen(word) < data + size);
+		must(word + strlen(word) < data + size);
 		n++;
 	}
-	check(n >= 2);
+	must(n >= 2);
 }
 
 static void check_reply(const char *data, size_t size) {
@@ -42,16 +33,16 @@ static void check_reply(const char *data, size_t size) {
 
 	if (prober_reply_decode(&r, data, size) < 0)
 		return;
-	check(r.id != 0 && r.cause < CAUSE_MAX && r.n_addresses <= PROBER_ADDRESSES_MAX);
-	check(text_is_utf8(r.text, strlen(r.text)));
-	check(prober_reply_encode(packet, &r) == size && memcmp(packet, data, size) == 0);
+	must(r.id != 0 && r.cause < CAUSE_MAX && r.n_addresses <= PROBER_ADDRESSES_MAX);
+	must(text_is_utf8(r.text, strlen(r.text)));
+	must(prober_reply_encode(packet, &r) == size && memcmp(packet, data, size) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	/* An exact heap block: reading one byte too far is seen. */
 	char *copy = malloc(size > 0 ? size : 1);
 
-	check(copy);
+	must(copy);
 	if (size > 0)
 		memcpy(copy, data, size);
 	check_request(copy, size);

@@ -3,20 +3,12 @@
  * The first byte chooses the table: of TCP (port 8080) or of Unix sockets (/run/x); the second one
  * the pieces in which the rest is fed.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "sys/proc_net.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static struct accept_queue whole, pieces;
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static const char name[] = "/run/x";
@@ -40,18 +32,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		/* Exact heap blocks: reading one byte too far is seen. */
 		char *piece = malloc(n);
 
-		check(piece != NULL);
+		must(piece != NULL);
 		memcpy(piece, data + at, n);
 		proc_net_feed(&p, piece, n);
 		free(piece);
 	}
-	check(memcmp(&whole, &pieces, sizeof(whole)) == 0);
+	must(memcmp(&whole, &pieces, sizeof(whole)) == 0);
 
 	for (size_t i = 0; i < size; i++)
 		n_lines += data[i] == '\n';
-	check(whole.samples[0].n_listeners <= n_lines && whole.samples[0].n_seen <= n_lines);
-	check(whole.n_ids <= whole.samples[0].n_seen);
+	must(whole.samples[0].n_listeners <= n_lines && whole.samples[0].n_seen <= n_lines);
+	must(whole.n_ids <= whole.samples[0].n_seen);
 	if (port == 0)
-		check(whole.n_ids == 0 && whole.samples[0].n_queued <= n_lines);
+		must(whole.n_ids == 0 && whole.samples[0].n_queued <= n_lines);
 	return 0;
 }
