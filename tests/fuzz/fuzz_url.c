@@ -57,6 +57,30 @@ static bool has_dots(const char *target) {
 	return false;
 }
 
+/* @path up to a query or a fragment without its dots, segment by segment, and the query. */
+static void walk(char *to, const char *path) {
+	const char *segments[HTTP_TARGET_MAX], *end = path + strcspn(path, "?#");
+	size_t lengths[HTTP_TARGET_MAX], n = 0;
+
+	for (const char *p = path; p < end;) {
+		const char *segment = p + 1;
+		size_t length = strcspn(segment, "/?#");
+		bool is_up = length == 2 && memcmp(segment, "..", 2) == 0;
+		bool is_here = length == 1 && *segment == '.';
+
+		p = segment + length;
+		if (is_up && n > 0)
+			n--;
+		if ((is_up || is_here) && p < end)
+			continue;
+		segments[n] = segment;
+		lengths[n++] = is_up || is_here ? 0 : length;
+	}
+	for (size_t i = 0; i < n; i++)
+		to += sprintf(to, "/%.*s", (int)lengths[i], segments[i]);
+	sprintf(to, "%.*s", (int)strcspn(end, "#"), end);
+}
+
 static void check_location(const struct http_url *base, const char *location) {
 	struct http_url u, again;
 	int r = http_url_resolve(base, NULL, location, &u);
@@ -67,6 +91,12 @@ static void check_location(const struct http_url *base, const char *location) {
 	check_url(&u);
 	must(!has_dots(u.target));
 	must(u.is_tls == base->is_tls && u.port == base->port && strcmp(u.host, base->host) == 0);
+	if (location[0] == '/' && location[1] != '/') {
+		char expected[HTTP_TARGET_MAX];
+
+		walk(expected, location);
+		must(strcmp(u.target, expected) == 0);
+	}
 	/* Its target, as the next Location, stays where it is. */
 	if (strncmp(u.target, "//", 2) != 0)
 		must(http_url_resolve(base, NULL, u.target, &again) == 0 && is_same(&u, &again));
