@@ -38,6 +38,14 @@ static void add_exec_paths(struct text *t, const struct drop_in_wish *wish, cons
 		  needs_prober ? wish->prober : "");
 }
 
+/* True where @name can stand as a value in a unit file, which has no quotes for it. */
+static bool is_plain(const char *name) {
+	size_t length = strlen(name);
+
+	return length > 0 && text_is_clean(name, length) && name[0] != ' ' &&
+	       name[length - 1] != ' ' && name[length - 1] != '\\';
+}
+
 /* What the unit says of itself besides its command. */
 static void add_settings(struct text *t, const struct conversion *v,
 			 const struct drop_in_wish *wish, const struct conf *c) {
@@ -62,7 +70,7 @@ static void add_settings(struct text *t, const struct conversion *v,
 	text_add(t, "RestartPreventExitStatus=125 126 127\n");
 	if (strcmp(unit_value(s, "KillMode", "control-group"), "control-group") == 0)
 		text_add(t, "KillMode=mixed\n");
-	if (!unit_value(s, "SyslogIdentifier", NULL))
+	if (!unit_value(s, "SyslogIdentifier", NULL) && is_plain(name))
 		text_addf(t, "SyslogIdentifier=%s\n", name);
 	if (strcmp(unit_value(s, "ProtectSystem", "no"), "strict") == 0)
 		text_add(t, "ReadWritePaths=-/run/sdwd\n");

@@ -144,6 +144,12 @@ CONVERTED = {
                                     ["--tcp=127.0.0.1:1", r"--send=PING $x 100%\r\n", '--expect="']
                                     , "/usr/bin/sdwd --ready=notify --tcp=127.0.0.1:1 "
                                     r'"--send=PING $$x 100%%\\r\\n" "--expect=\"" -- /usr/bin/webd', {}),
+    "a line end in its name": ('Type=notify\nExecStart="/usr/bin/webd\\nUser=evil"\n', [],
+                               r'/usr/bin/sdwd --ready=notify -- "/usr/bin/webd\nUser=evil"',
+                               {"SyslogIdentifier": None, "User": None}),
+    "a backslash at its end": ('Type=notify\nProtectSystem=strict\nExecStart="/usr/bin/webd\\\\"\n', [],
+                               r'/usr/bin/sdwd --ready=notify -- "/usr/bin/webd\\"',
+                               {"SyslogIdentifier": None, "ReadWritePaths": "-/run/sdwd"}),
     "a line that goes on": ("Type=notify\nExecStart=/usr/bin/webd one \\\n# not this\n   two\n", [],
                             "/usr/bin/sdwd --ready=notify -- /usr/bin/webd one  two", {}),
     "KillMode=process": ("Type=notify\nKillMode=process\nExecStart=/usr/bin/webd\n", [],
