@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-
 #include "conf/args.h"
 #include "conf/file.h"
 

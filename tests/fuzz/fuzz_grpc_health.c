@@ -4,7 +4,6 @@
  * of the body. Then lines, the first of them the service and the others headers, up to an empty
  * one; then the body.
  */
-
 #include "core/grpc_health.h"
 
 #include "fuzz.h"

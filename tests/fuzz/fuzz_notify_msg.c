@@ -3,7 +3,6 @@
  * The first byte chooses what the filter keeps and whether it sets a status; the rest is the
  * message, and behind a 0x01 byte in it the status.
  */
-
 #include "core/notify_msg.h"
 
 #include "fuzz.h"

@@ -3,7 +3,6 @@
  * The first byte chooses the table: of TCP (port 8080) or of Unix sockets (/run/x); the second one
  * the pieces in which the rest is fed.
  */
-
 #include "sys/proc_net.h"
 
 #include "fuzz.h"

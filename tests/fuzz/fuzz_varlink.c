@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What a client of the control socket sends: any bytes, in any number of messages. */
-
 #include "core/varlink.h"
 
 #include "fuzz.h"
