@@ -183,7 +183,8 @@ static void set_timer(struct supervisor *s) {
 	double after;
 
 	ev_timer_stop(s->loop, &s->timer);
-	s->wake_at = next_at(s);
+	/* What the end of this turn made due was not due before it: nobody overslept that. */
+	s->wake_at = MAX(next_at(s), s->now);
 	if (s->wake_at == USEC_INFINITY)
 		return;
 	ev_now_update(s->loop);

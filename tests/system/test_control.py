@@ -72,6 +72,17 @@ def test_the_status_is_as_the_interface_says_whatever_happens(beating, child, ma
     os.kill(one.status()["childPid"], signal.SIGCONT)
 
 
+def test_a_pause_after_a_quiet_time_is_no_stall(beating, manager):
+    """What a call changes is told at once, long after the last words: that is no time in which sdwd did not run."""
+    one = beating("--silence=30s", watchdog=60)
+    manager.never(lambda d: d.fields.get("STATUS", "").startswith("paused"), 3)
+    one.ask("Pause")
+    wait_status_text(manager, "paused")
+    one.ask("Resume")
+    wait_status_text(manager, "healthy")
+    assert "did not run" not in one.run.stderr()
+
+
 def test_the_service_in_numbers(beating, child, manager):
     one = beating("--on-unhealthy=withhold", watchdog=0.6)
     manager.wait_ping(count=2)
