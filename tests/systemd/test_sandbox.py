@@ -3,6 +3,8 @@
 What a unit locks away, row by row. In each the same service comes up, stays up for several W, is seen to hang and is
 started again, and stops cleanly; what a setting takes from sdwd itself costs one clear line, and the rest works. All of
 them run side by side. The service itself tells that the settings of its row took effect (sandboxed.py, PROOFS).
+
+SDWD_TEST_ROWS=NAME,... runs these rows, "all" every one (tests/systemd/full-peers); without it those named in USUAL.
 """
 
 import glob
@@ -17,6 +19,7 @@ import wrapped
 from tls import Authority
 
 HERE = Path(__file__).resolve().parent
+EXAMPLES = HERE.parents[1] / "units" / "examples"
 W = 5
 FOLDER = "/usr/local/libexec/of-tests"
 
@@ -136,6 +139,10 @@ ROWS = {
     "hardened": Row(HARDENED, "not-root read-only-root no-capabilities no-new-privileges no-wx no-netlink no-proc-1"),
 }
 
+# What goes wrong in one of the others goes wrong in one of these.
+USUAL = ("dynamic-user-alone read-only-root private-users-daemon proc-pid no-netlink-proc-pid system-service-kills "
+         "not-privileged-kills not-privileged-kills-some umask few-files root-folder no-proc hardened no-locked-memory").split()
+
 
 @pytest.fixture(scope="module")
 def here(systemd, build, tmp_path_factory):
@@ -223,7 +230,8 @@ def run_rows(systemd, sdwd, rows):
 
 def test_each_setting(systemd, here):
     only = os.environ.get("SDWD_TEST_ROWS")
-    failures = run_rows(systemd, here, {n: r for n, r in ROWS.items() if not only or n in only.split(",")})
+    names = list(ROWS) if only == "all" else only.split(",") if only else USUAL
+    failures = run_rows(systemd, here, {name: ROWS[name] for name in names})
     assert not failures, "\n\n".join(failures.values())
 
 
@@ -286,6 +294,21 @@ def test_what_is_missing_is_said(systemd, here):
         if end != lack.end or missing:
             failures.append(f"{name}: {end}, not said once: {missing}\n{systemd.describe(units[name])}")
     assert not failures, "\n\n".join(failures)
+
+
+def test_the_hardened_example(systemd, here):
+    """As it is shipped, and nothing of sdwd is missing in it."""
+    text = (EXAMPLES / "hardened.service").read_text(encoding="utf-8")
+    unit = systemd.unit("box-example", text.replace("/usr/bin/sdwd ", f"{here} ").replace("8080", "22010"))
+    systemd.start(unit)
+    assert systemd.show(unit, "StatusText") == "healthy" and statuses(systemd)[unit]["health"] == "healthy"
+    child = statuses(systemd)[unit]["childPid"]
+    seen = systemd.run("cat", f"/proc/{child}/status").stdout
+    assert "NoNewPrivs:\t1" in seen and "Seccomp:\t2" in seen and "CapBnd:\t0000000000000000" in seen
+    said = wrapped.texts(systemd, unit)
+    assert not [line for line in said if "refused" in line or "no control socket" in line], said
+    systemd.stop(unit)
+    assert systemd.show(unit, "Result") == "success"
 
 
 def test_the_relay_in_a_private_tmp_is_not_cleaned_away(systemd, here):
