@@ -22,6 +22,9 @@
 static int note(struct inherit *i, int fd, size_t *room) {
 	int flags = fcntl(fd, F_GETFD);
 
+	/* Not seen, it would stay open here after the child closed it. */
+	if (flags < 0 && errno != EBADF)
+		return -errno;
 	if (flags < 0 || (flags & FD_CLOEXEC))
 		return 0;
 	if (i->n_fds == *room) {
