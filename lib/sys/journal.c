@@ -128,8 +128,17 @@ static ssize_t write_quietly(int fd, const void *data, size_t length) {
 	return n;
 }
 
-static int write_line(struct journal *j, const char *line, size_t length) {
+static ssize_t write_once(const struct journal *j, const char *data, size_t length) {
 	ssize_t n;
+
+	do
+		n = j->is_socket ? send(j->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+				 : write_quietly(j->fd, data, length);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static int write_line(struct journal *j, const char *line, size_t length) {
 
 	if (j->must_poll) {
 		struct pollfd p = {.fd = j->fd, .events = POLLOUT};
@@ -138,11 +147,23 @@ static int write_line(struct journal *j, const char *line, size_t length) {
 		if (poll(&p, 1, 0) <= 0)
 			return -EAGAIN;
 	}
-	do
-		n = j->is_socket ? send(j->fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL)
-				 : write_quietly(j->fd, line, length);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	/* What an earlier line left of itself ends here. */
+	if (j->is_cut && write_once(j, "\n", 1) != 1)
+		return -EAGAIN;
+	j->is_cut = false;
+	while (length > 0) {
+		ssize_t n = write_once(j, line, length);
+
+		if (n < 0)
+			return (int)n;
+		line += n;
+		length -= (size_t)n;
+		j->is_cut = length > 0;
+		/* Only the first write is sure not to block. */
+		if (j->is_cut && (n == 0 || j->must_poll))
+			return -EAGAIN;
+	}
+	return 0;
 }
 
 static int send_text(struct journal *j, const struct log_entry *entry) {

@@ -20,6 +20,7 @@ struct journal {
 	bool is_socket;  /* text over a stream socket (journald's stdout stream): send(2) with
 			    MSG_DONTWAIT */
 	bool must_poll;  /* stderr could not be opened anew: its description may block */
+	bool is_cut;     /* the last line has no end yet */
 	bool has_prefix; /* <N> before each line */
 	struct sockaddr_un address; /* is_native: journald's socket */
 	unsigned long n_lost;
