@@ -139,7 +139,11 @@ int main(int argc, char **argv) {
 
 	/* Before all else: no signal may be lost, and no fd of ours may take a number of the
 	 * child's. */
-	signals_block(&signals);
+	r = signals_block(&signals);
+	if (r < 0) {
+		fprintf(stderr, "sdwd: cannot block signals: %s\n", strerror(-r));
+		return EXIT_SDWD;
+	}
 	r = inherit_init(&inherit);
 	if (r < 0) {
 		fprintf(stderr, "sdwd: cannot take stock of the open files: %s\n", strerror(-r));

@@ -259,7 +259,7 @@ static int try(struct probing *p) {
 	int r = prober_check(&p->conf, &p->errors);
 
 	if (r == 0) {
-		signals_block(&signals);
+		(void)signals_block(&signals);
 		r = trial_run(p->looks, p->n_looks, p->has_label ? p->conf.label : NULL, &signals,
 			      &p->errors);
 	}

@@ -34,15 +34,17 @@ static void fill_blockable(sigset_t *set) {
 		(void)sigdelset(set, faults[i]);
 }
 
-void signals_block(struct signals *s) {
+int signals_block(struct signals *s) {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
 	sigset_t all;
 
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
 	fill_blockable(&all);
-	(void)change_mask(&all, &s->inherited_mask);
-	(void)sigaction(SIGCHLD, &standard, &s->inherited_sigchld);
+	if (change_mask(&all, &s->inherited_mask) < 0 ||
+	    sigaction(SIGCHLD, &standard, &s->inherited_sigchld) < 0)
+		return -errno;
+	return 0;
 }
 
 int signals_open(struct signals *s) {

@@ -17,9 +17,9 @@ struct signals {
 /*
  * The very first act of main: blocks all but SEGV BUS FPE ILL TRAP SYS, saves the mask and
  * SIGCHLD's disposition, and sets SIGCHLD to default (ignored, it would make the kernel throw exit
- * statuses away). No fd is opened yet.
+ * statuses away). No fd is opened yet. Returns 0, or a negative errno.
  */
-void signals_block(struct signals *s);
+int signals_block(struct signals *s);
 
 /* Opens the signalfd. Returns 0 or a negative errno. */
 int signals_open(struct signals *s);
