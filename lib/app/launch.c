@@ -304,6 +304,8 @@ int launch_start(struct supervisor *s) {
 		log_warning("PR_SET_CHILD_SUBREAPER: %s; orphans will not be seen", strerror(-r));
 	r = surroundings_make(s, &surroundings);
 	if (r < 0) {
+		if (r == -ENOMEM)
+			log_error("cannot make the command's environment: %s", strerror(-r));
 		surroundings_done(&surroundings);
 		return r;
 	}
