@@ -79,6 +79,8 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, adopt.pidfd_io);
 	pid_t pid = s->child.pid;
 
+	if (loop_again(loop, w, events))
+		return;
 	s->now = usec_now();
 	unwatch_pid(s);
 	if (pid <= 0 || is_own_child(pid))
@@ -208,6 +210,8 @@ static void guess(struct supervisor *s) {
 static void on_folder(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, adopt.watch_io);
 
+	if (loop_again(loop, w, events))
+		return;
 	s->now = usec_now();
 	pidfile_watch_drain(s->adopt.watch_fd);
 	if (s->adopt.step >= ADOPT_WAIT && supervisor_has_started(s))

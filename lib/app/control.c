@@ -34,6 +34,8 @@ static void on_client(struct ev_loop *loop, struct ev_io *w, int events) {
 static void on_listener(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct control *c = container_of(w, struct control, io);
 
+	if (loop_again(loop, w, events))
+		return;
 	ev_io_stop(loop, w);
 	c->is_ready = true;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "app/internal.h"
 #include "sys/proc.h"
@@ -18,6 +19,8 @@
  * until nobody ends of it any more, or who forks without end has won. */
 #define KILL_AGAIN (200 * USEC_PER_MSEC)
 #define KILL_MOST (10 * USEC_PER_SEC)
+/* Between two looks where no loop tells of an end. */
+#define AT_ONCE_USEC 10000
 /* On a loaded machine even a killed process waits for its turn. */
 #define KILL_IN_VAIN (5 * USEC_PER_SEC)
 #define HELPERS_WAIT USEC_PER_SEC
@@ -230,6 +233,32 @@ void ending_turn(struct supervisor *s) {
 		finish(s);
 		break;
 	}
+}
+
+/* Takes what has ended. Whether the child is still there. */
+static bool reap_at_once(const struct supervisor *s) {
+	siginfo_t info = {0};
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) == 0 && info.si_pid > 0)
+		info.si_pid = 0;
+	return s->child.pid > 0 && kill(s->child.pid, 0) == 0;
+}
+
+void ending_at_once(struct supervisor *s, const char *reason) {
+	usec_t until_at = usec_add(usec_now(), s->conf->kill_timeout_usec);
+
+	status_send_stopping(s, reason);
+	helpers_kill(&s->helpers);
+	if (s->child.pid > 0) {
+		(void)child_signal(&s->child, s->conf->kill_signal, s->conf->signal_group, false,
+				   (union sigval){0});
+		(void)child_signal(&s->child, SIGCONT, s->conf->signal_group, false,
+				   (union sigval){0});
+	}
+	while (reap_at_once(s) && usec_now() < until_at)
+		(void)usleep(AT_ONCE_USEC);
+	kill_everything(s);
+	(void)reap_at_once(s);
 }
 
 /* --exit-map and --exit-status; a signal counts as 128 + n for the map. */

@@ -2,6 +2,7 @@
 /* Signals in: every one but SIGCHLD goes on to the child; the --stop-signal ones begin a stop as
  * well. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "app/internal.h"
@@ -9,6 +10,9 @@
 /* One turn passes on so many at most, or who queues signals faster than that would hold the loop.
  * The kernel hands out those of lower numbers first: stop signals wait behind no queue. */
 #define TURN_MAX 64
+/* After a read of the signals that failed; and how often it may, in a row. */
+#define FAULT_PAUSE (100 * USEC_PER_MSEC)
+#define FAULTS_MAX 100
 
 /* Only now, where the signal goes its way: STOPPING=1 changes the unit's state, which hold.c asks
  * for. */
@@ -39,7 +43,7 @@ void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info) 
 		return;
 	}
 	r = child_signal(&s->child, as, s->conf->signal_group, info->ssi_code == SI_QUEUE, value);
-	if (r < 0 && r != -ESRCH)
+	if (r < 0)
 		log_warning("cannot forward %s to pid %d: %s", signal_str(name, as), s->child.pid,
 			    strerror(-r));
 }
@@ -71,6 +75,20 @@ static void forward(struct supervisor *s, const struct signalfd_siginfo *info) {
 	forward_pass_on(s, info);
 }
 
+/* Deaf to signals we would neither stop nor see the child's end, so this is tried for a while only.
+ */
+static void listen_later(struct supervisor *s, int error) {
+	char what[128];
+
+	ev_io_stop(s->loop, &s->signals_io);
+	s->signals_at = usec_add(s->now, FAULT_PAUSE);
+	snprintf(what, sizeof(what), "signalfd: %s", strerror(error));
+	if (++s->n_signal_faults == 1)
+		log_warning("%s; trying again", what);
+	else if (s->n_signal_faults > FAULTS_MAX)
+		supervisor_give_up(s, what);
+}
+
 void forward_drain(struct supervisor *s) {
 	struct signalfd_siginfo info;
 	bool has_sigchld = false;
@@ -85,17 +103,28 @@ void forward_drain(struct supervisor *s) {
 		else
 			forward(s, &info);
 	}
-	if (r < 0) {
-		log_error("signalfd: %s", strerror(-r));
-		ev_io_stop(s->loop, &s->signals_io);
-	}
+	if (r < 0)
+		listen_later(s, -r);
+	else
+		s->n_signal_faults = 0;
 	if (has_sigchld)
 		reap_turn(s);
+}
+
+void forward_turn(struct supervisor *s) {
+	if (s->signals_at > s->now)
+		return;
+	s->signals_at = USEC_INFINITY;
+	ev_io_start(s->loop, &s->signals_io);
+	forward_drain(s);
+	reap_turn(s);
 }
 
 static void on_signals(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, signals_io);
 
+	if (loop_again(loop, w, events))
+		return;
 	s->now = usec_now();
 	forward_drain(s);
 }

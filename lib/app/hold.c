@@ -105,8 +105,11 @@ static void learn(struct supervisor *s, const struct unit_answer *a) {
 static void on_answer(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, hold.io);
 	struct unit_answer answer = {0};
-	int r = unit_query_read(&s->hold.query, &answer);
+	int r;
 
+	if (loop_again(loop, w, events))
+		return;
+	r = unit_query_read(&s->hold.query, &answer);
 	if (r == 0)
 		return;
 	s->now = usec_now();

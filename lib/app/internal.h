@@ -14,6 +14,7 @@
 #include "probe/probe.h"
 #include "sys/child.h"
 #include "sys/journal.h"
+#include "sys/loop.h"
 #include "sys/notifier.h"
 #include "sys/notify_sock.h"
 #include "sys/reaper.h"
@@ -186,6 +187,9 @@ struct supervisor {
 	int access;                      /* enum notify_access, as it is now */
 	bool has_told_refused;
 	bool has_told_lost;
+	usec_t signals_at; /* signals are read and the dead are looked for again, after a fault */
+	usec_t settle_at;  /* wakes once after something was begun to be watched: loop_again() */
+	unsigned n_signal_faults, n_relay_faults; /* in a row */
 	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
 			     */
 	usec_t relay_at;
@@ -209,6 +213,8 @@ struct supervisor {
 };
 
 /* supervisor.c: the loop, the turn, and the one place where the life's state changes */
+void supervisor_give_up(struct supervisor *s, const char *what)
+	__attribute__((noreturn)); /* ends the child, and sdwd with 125; the loop is not used */
 void supervisor_event(struct supervisor *s, enum life_event event);
 bool supervisor_has_started(const struct supervisor *s); /* LAUNCHING is over, no stop began */
 void supervisor_check_ready(struct supervisor *s);
@@ -238,6 +244,7 @@ int launch_start(struct supervisor *s);
 /* forward.c: signals in */
 void forward_start(struct supervisor *s);
 void forward_drain(struct supervisor *s);
+void forward_turn(struct supervisor *s); /* after a fault: listens again */
 void forward_tell_stop(struct supervisor *s);
 void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info);
 
@@ -321,6 +328,8 @@ void ending_kill_child(struct supervisor *s, const char *reason); /* our own dec
 void ending_child_gone(struct supervisor *s, int wait_status);
 void ending_collect(struct supervisor *s);
 void ending_turn(struct supervisor *s);
+void ending_at_once(struct supervisor *s,
+		    const char *reason); /* of the child, waiting for it: there is no loop */
 struct supervisor_end ending_result(const struct supervisor *s);
 void ending_done(struct supervisor *s);
 

@@ -23,6 +23,7 @@
 #include "base/usec.h"
 #include "core/outcome.h"
 #include "probe/probe.h"
+#include "sys/loop.h"
 #include "sys/spawn.h"
 
 #define PROGRAM "sdwd-prober"
@@ -207,6 +208,8 @@ static void on_readable(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct prober *p = container_of(io, struct prober, io);
 	struct prober_reply reply;
 
+	if (loop_again(loop, io, events))
+		return;
 	for (int turn = 0; turn < READ_TURNS && receive(p, &reply) > 0; turn++)
 		deliver(p, &reply);
 }

@@ -2,12 +2,15 @@
 /* What the reaper finds goes to whom it concerns: the supervised process, a hook, the prober, a
  * probe's check, adoption, or nobody. */
 #include <signal.h>
+#include <string.h>
 
 #include "app/internal.h"
 
 /* One turn takes so long at most, and goes on in the next: who forks faster than that delays no
  * ping. */
 #define TURN_USEC (5 * USEC_PER_MSEC)
+/* After a waitid(2) that failed. */
+#define REAP_AGAIN (100 * USEC_PER_MSEC)
 
 static void on_child(struct supervisor *s, const struct reaped *r) {
 	if (r->is_gone) {
@@ -57,11 +60,19 @@ static void on_reaped(void *context, const struct reaped *r) {
 
 void reap_turn(struct supervisor *s) {
 	usec_t until_at = usec_add(usec_now(), TURN_USEC);
+	int r;
 
 	do
-		s->is_reap_due = reaper_run(on_reaped, s) > 0;
-	while (s->is_reap_due && usec_now() < until_at);
+		r = reaper_run(on_reaped, s);
+	while (r > 0 && usec_now() < until_at);
+	s->is_reap_due = r > 0;
 	s->now = usec_now();
+	if (r >= 0)
+		return;
+	/* No other signal may come to remind us. */
+	log_warning("waitid: %s; trying again", strerror(-r));
+	if (s->signals_at == USEC_INFINITY)
+		s->signals_at = usec_add(s->now, REAP_AGAIN);
 }
 
 /* The end of sdwd: an orphan may have ended since the last look, and no zombie is left to others.

@@ -31,6 +31,8 @@
 
 /* Of the notifier's queue this is left to what sdwd itself has to say. */
 #define OWN_ROOM 64
+/* So many times in a row the kernel may have no memory for one. */
+#define RELAY_FAULTS_MAX 1000
 
 /* Fields that go up as they are, whatever the state. */
 #define ALWAYS_UP \
@@ -273,11 +275,15 @@ static bool drain(struct supervisor *s, bool is_patient) {
 			return false;
 		if (r == -EBADMSG)
 			continue;
+		/* What waits there is still there; the loop comes back for it. */
+		if ((r == -ENOMEM || r == -ENOBUFS) && ++s->n_relay_faults < RELAY_FAULTS_MAX)
+			return false;
 		if (r < 0) {
 			log_warning("the child's NOTIFY_SOCKET broke: %s", strerror(-r));
 			relay_done(s);
 			return false;
 		}
+		s->n_relay_faults = 0;
 		s->now = usec_now();
 		take(s, d);
 		notify_datagram_done(d);
@@ -327,6 +333,8 @@ static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, relay_io);
 	usec_t began_at = usec_now();
 
+	if (loop_again(loop, w, events))
+		return;
 	if (!drain(s, true) || s->relay.fd < 0)
 		return;
 	ev_io_stop(loop, w);

@@ -15,6 +15,10 @@
 #include <unistd.h>
 
 #include "app/internal.h"
+#include "sys/self.h"
+
+/* From the beginning of a watch to the moment at which it is known that it is not refused. */
+#define SETTLE (100 * USEC_PER_MSEC)
 
 const char *supervisor_probe_name(const struct supervisor *s, ptrdiff_t slot) {
 	return slot < 0 ? "process" : s->slots[slot].probe->conf->name;
@@ -40,6 +44,7 @@ static void perform(struct supervisor *s, enum life_action action) {
 	case LIFE_ACTION_MAX:
 		break;
 	case LIFE_BEGIN:
+		s->settle_at = usec_add(s->now, SETTLE);
 		/* The monitor first: what the child said meanwhile is read by the next two. */
 		looks_begin(s);
 		relay_start(s);
@@ -132,7 +137,7 @@ static usec_t next_at(const struct supervisor *s) {
 		s->start_timeout_at, s->remind_at,       prober_next_at(&s->prober),
 		s->act.at,           s->ending.at,       s->hold.at,
 		s->pause.at,         control_next_at(s), s->is_reap_due ? s->now : USEC_INFINITY,
-		relay_next_at(s),
+		relay_next_at(s),    s->signals_at,      s->settle_at,
 	};
 	usec_t at = USEC_INFINITY;
 
@@ -218,6 +223,9 @@ static void end_turn(struct supervisor *s) {
 		take_stall(s, expected_at);
 	if (s->is_reap_due)
 		reap_turn(s);
+	if (s->settle_at <= s->now)
+		s->settle_at = USEC_INFINITY;
+	forward_turn(s);
 	hold_turn(s);
 	looks_turn(s);
 	prober_turn(&s->prober, s->now);
@@ -241,6 +249,8 @@ static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {
 	enum child_stage stage;
 	int error, r;
 
+	if (loop_again(loop, w, events))
+		return;
 	ev_io_stop(loop, w);
 	r = child_exec_result(&s->child, &stage, &error);
 	if (r == -EAGAIN) {
@@ -265,10 +275,22 @@ static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {
 	forward_start(s);
 }
 
+void supervisor_give_up(struct supervisor *s, const char *what) {
+	log_error("%s: sdwd cannot go on", what);
+	ending_at_once(s, what);
+	control_sock_close(&s->control.sock);
+	notify_sock_close(&s->relay);
+	self_die_like(EXIT_SDWD << 8);
+}
+
+static void on_loop_fault(void *context, const char *what, bool is_fatal) {
+	if (is_fatal)
+		supervisor_give_up(context, what);
+	log_warning("%s", what);
+}
+
 static int loop_open(struct supervisor *s) {
-	/* Never the default loop, which reaps every child; never LIBEV_FLAGS from the environment.
-	 */
-	s->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+	s->loop = loop_new(on_loop_fault, s);
 	if (!s->loop)
 		return -ENOMEM;
 	ev_set_userdata(s->loop, s);
@@ -330,7 +352,7 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 	s->adopt.slot = -1;
 	s->adopt.retry_at = s->adopt.deadline_at = s->act.at = s->ending.at = s->flush_at =
 		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = s->hold.at =
-			s->pause.at = USEC_INFINITY;
+			s->pause.at = s->signals_at = s->settle_at = USEC_INFINITY;
 	s->owner = owner_of_probes;
 	prober_init(&s->prober);
 	control_init(s);
@@ -346,12 +368,13 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 		r = launch_start(s);
 	if (r == 0) {
 		s->state_at = s->started_at;
+		s->settle_at = usec_add(s->started_at, SETTLE);
 		control_open(s);
 		ev_io_set(&s->exec_io, s->child.exec_fd, EV_READ);
 		ev_io_start(s->loop, &s->exec_io);
 		while (s->life != LIFE_DONE) {
 			set_timer(s);
-			ev_run(s->loop, EVRUN_ONCE);
+			loop_run(s->loop);
 			end_turn(s);
 		}
 		reap_last(s);

@@ -20,8 +20,10 @@
 #include "base/log.h"
 #include "base/usec.h"
 #include "probe/probe.h"
+#include "sys/loop.h"
 #include "sys/reaper.h"
 #include "sys/self.h"
+#include "sys/spawn.h"
 
 /* How long we stay for what was killed. The kernel may keep it longer: a dead file server. */
 #define LEAVE_PATIENCE (2 * USEC_PER_SEC)
@@ -31,6 +33,8 @@
 #define TICK (200 * USEC_PER_MSEC)
 /* A group has no event for its end. */
 #define LEAVE_INTERVAL (20 * USEC_PER_MSEC)
+/* As where nothing can be looked at. */
+#define TRIAL_EXIT_FAULT 3
 
 struct trial {
 	struct trial_look *looks;
@@ -179,6 +183,8 @@ static void on_signals(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct trial *t = container_of(w, struct trial, signals_io);
 	struct signalfd_siginfo info;
 
+	if (loop_again(loop, w, events))
+		return;
 	while (signals_next(t->signals, &info) > 0) {
 		int number = (int)info.ssi_signo;
 
@@ -200,7 +206,22 @@ static void wait_until(struct trial *t, usec_t at) {
 	ev_now_update(t->loop);
 	ev_timer_set(&t->timer, (double)usec_sub(at, usec_now()) / 1e6, 0);
 	ev_timer_start(t->loop, &t->timer);
-	ev_run(t->loop, EVRUN_ONCE);
+	loop_run(t->loop);
+}
+
+/* Nothing is left but to say so, and to take away what was started. */
+static void on_loop_fault(void *context, const char *what, bool is_fatal) {
+	struct trial *t = context;
+
+	if (!is_fatal)
+		return;
+	for (size_t i = 0; i < t->n_looks; i++)
+		if (t->looks[i].has_helper)
+			spawn_kill(t->looks[i].helper_pid);
+	spawn_kill(t->prober.pid);
+	log_set_sink(NULL, NULL);
+	log_error("%s", what);
+	self_die_like(TRIAL_EXIT_FAULT << 8);
 }
 
 static int open_all(struct trial *t, struct text *error) {
@@ -211,7 +232,7 @@ static int open_all(struct trial *t, struct text *error) {
 		text_addf(error, "signalfd: %s", strerror(-r));
 		return r;
 	}
-	t->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+	t->loop = loop_new(on_loop_fault, t);
 	if (!t->loop) {
 		text_add(error, "cannot make an event loop");
 		return -ENOMEM;

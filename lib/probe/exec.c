@@ -23,6 +23,7 @@
 #include "base/match.h"
 #include "base/usec.h"
 #include "probe/exec_settings.h"
+#include "sys/loop.h"
 
 /* A flood of output delays nobody: the loop comes back. */
 #define READ_SIZE (16 * 1024)
@@ -90,6 +91,8 @@ static void read_output(struct exec_probe *e) {
 }
 
 static void on_output(struct ev_loop *loop, struct ev_io *io, int events) {
+	if (loop_again(loop, io, events))
+		return;
 	read_output(container_of(io, struct exec_probe, io));
 }
 

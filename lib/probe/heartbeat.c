@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/usec.h"
+#include "sys/loop.h"
 
 /* The longest line that is understood; of a longer one every byte is a beat all the same. */
 #define LINE_MAX_LENGTH 1024
@@ -179,6 +180,8 @@ static void drain(struct heartbeat *h) {
 }
 
 static void on_readable(struct ev_loop *loop, struct ev_io *w, int events) {
+	if (loop_again(loop, w, events))
+		return;
 	drain(container_of(w, struct heartbeat, watcher));
 }
 

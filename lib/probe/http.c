@@ -164,7 +164,13 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct http_probe *h = container_of(io, struct http_probe, io);
 	struct outcome o;
 
-	if (h->phase == PHASE_LINGERING)
+	if (events & EV_ERROR) {
+		outcome_set(&o, CAUSE_SELF, "the connection cannot be watched");
+		if (h->phase == PHASE_LINGERING)
+			settle(h);
+		else
+			tell(h, &o);
+	} else if (h->phase == PHASE_LINGERING)
 		linger(h);
 	else if (talk(h, READ_TURNS, &o))
 		tell(h, &o);

@@ -231,6 +231,14 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct stream_probe *s = container_of(io, struct stream_probe, io);
 	struct outcome o;
 
+	if (events & EV_ERROR) {
+		outcome_set(&o, CAUSE_SELF, "the connection cannot be watched");
+		if (s->phase == STREAM_LINGERING)
+			hang_up(s);
+		else
+			tell(s, &o);
+		return;
+	}
 	if (s->phase == STREAM_LINGERING) {
 		if (discard(s) <= 0 || s->thrown_away > LINGER_MAX)
 			hang_up(s);

@@ -263,8 +263,16 @@ static void report(struct dial *d, int r, int fd) {
 static void on_writable(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct dial_try *try = container_of(io, struct dial_try, io);
 	struct dial *d = try->dial;
-	int fd = -1, r = end_try(d, (size_t)(try - d->tries), &fd);
+	int fd = -1, r;
 
+	if (events & EV_ERROR) {
+		/* epoll_ctl(2) refused it. */
+		(void)fd_close(close_try(d, try));
+		note_error(d, (size_t)(try - d->tries), -ENOBUFS);
+		r = open_next(d, &fd);
+	} else {
+		r = end_try(d, (size_t)(try - d->tries), &fd);
+	}
 	report(d, r, fd);
 }
 

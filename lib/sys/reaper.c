@@ -41,14 +41,19 @@ static int wait_for(idtype_t type, id_t id, siginfo_t *info, int options) {
 	return r < 0 ? -errno : 0;
 }
 
-/* True where something waits; then *@ret_event is what to take, as in waitid(2). */
-static bool peek(siginfo_t *info, int *ret_event) {
-	if (wait_for(P_ALL, 0, info, WEXITED | WNOWAIT) < 0)
-		return false;
-	if (info->si_pid == 0 && wait_for(P_ALL, 0, info, WSTOPPED | WCONTINUED | WNOWAIT) < 0)
-		return false;
+/*
+ * Returns 1 where something waits; then *@ret_event is what to take, as in waitid(2). Else 0, or a
+ * negative errno.
+ */
+static int peek(siginfo_t *info, int *ret_event) {
+	int r = wait_for(P_ALL, 0, info, WEXITED | WNOWAIT);
+
+	if (r == 0 && info->si_pid == 0)
+		r = wait_for(P_ALL, 0, info, WSTOPPED | WCONTINUED | WNOWAIT);
+	if (r < 0)
+		return r == -ECHILD ? 0 : r;
 	if (info->si_pid == 0)
-		return false;
+		return 0;
 
 	switch (info->si_code) {
 	case CLD_EXITED:
@@ -63,17 +68,17 @@ static bool peek(siginfo_t *info, int *ret_event) {
 		*ret_event = WSTOPPED;
 		break;
 	}
-	return true;
+	return 1;
 }
 
 int reaper_run(void (*on_reaped)(void *context, const struct reaped *r), void *context) {
 	for (int n = 0; n < REAPER_TURN; n++) {
 		struct reaped reaped;
 		siginfo_t info;
-		int event;
+		int event, r = peek(&info, &event);
 
-		if (!peek(&info, &event))
-			return 0;
+		if (r <= 0)
+			return r;
 		reaped = (struct reaped){
 			.pid = info.si_pid,
 			.code = info.si_code,

@@ -17,7 +17,8 @@ struct reaped {
 /*
  * The one reaper: waitid(P_ALL, WNOHANG | WNOWAIT) until nothing is left, or REAPER_TURN processes
  * were seen. @on_reaped sees each while its pid is still reserved; only then it is reaped. It must
- * not wait for anything itself. Returns 1 where more may be left, else 0.
+ * not wait for anything itself. Returns 1 where more may be left, 0, or a negative errno where it
+ * cannot be known.
  */
 int reaper_run(void (*on_reaped)(void *context, const struct reaped *r), void *context);
 
