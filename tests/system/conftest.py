@@ -12,6 +12,16 @@ import manager as manager_module
 import runner
 
 
+def _has_sanitizers():
+    build = Path(os.environ.get("SDWD_BUILD", Path(__file__).resolve().parents[2] / ".build" / "dev"))
+    cache = build / "CMakeCache.txt"
+    return cache.exists() and "SDWD_SANITIZE:STRING=address" in cache.read_text(encoding="utf-8")
+
+
+# See there: that build has nothing to inject faults with.
+collect_ignore = ["test_faults.py"] if _has_sanitizers() else []
+
+
 @pytest.fixture(scope="session", autouse=True)
 def subreaper():
     runner.become_subreaper()

@@ -5,9 +5,9 @@
  *   SDWD_FAULT="PROGRAM FUNCTION FIRST COUNT ERROR"
  * PROGRAM is the last part of argv[0]; a process that it forks counts with it until exec. ERROR is
  * a number: of errno, or what the function returns as its error; 0: the call is made, for one byte
- * only. FIRST 0 only counts. SDWD_FAULT_REPORT names a file of the size of struct report, which all
- * processes share. In PROGRAM the variables and LD_PRELOAD are taken out of the environment, so
- * what it starts is not hit and sees nothing.
+ * only. FIRST 0 only counts, and FUNCTION "*" is then every one. SDWD_FAULT_REPORT names a file of
+ * the size of struct report, which all processes share. In PROGRAM the variables and LD_PRELOAD are
+ * taken out of the environment, so what it starts is not hit and sees nothing.
  *
  * Calls of glibc within itself do not come by here, but for those of malloc(3) and its like, which
  * are made to be replaced. Every function here takes at most six whole numbers or pointers, each in
@@ -42,7 +42,10 @@ struct report {
 	uint32_t wants_sites;
 	uint32_t n_frames;
 	char frames[FRAMES_MAX][FRAME_LENGTH]; /* of the last fault, innermost first */
-	uint64_t sites[SITES_MAX];             /* of each call, in order */
+	struct {
+		char function[24];
+		uint64_t callers;
+	} sites[SITES_MAX]; /* of each call, in order */
 };
 
 typedef long function(long, long, long, long, long, long);
@@ -117,7 +120,7 @@ __attribute__((noinline)) static bool hits(const char *name) {
 	int saved, n;
 	bool is_hit;
 
-	if (!report || is_inside || strcmp(name, target) != 0)
+	if (!report || is_inside || (strcmp(name, target) != 0 && strcmp(target, "*") != 0))
 		return false;
 	saved = errno;
 	is_inside = true;
@@ -125,8 +128,11 @@ __attribute__((noinline)) static bool hits(const char *name) {
 	is_hit = first > 0 && number >= first && number - first < count;
 	if (is_hit || report->wants_sites) {
 		n = backtrace(frames, FRAMES_MAX + OWN_FRAMES);
-		if (number <= SITES_MAX && report->wants_sites)
-			report->sites[number - 1] = site_of(frames, n);
+		if (number <= SITES_MAX && report->wants_sites) {
+			(void)strncpy(report->sites[number - 1].function, name,
+				      sizeof(report->sites[0].function) - 1);
+			report->sites[number - 1].callers = site_of(frames, n);
+		}
 		if (is_hit) {
 			tell_frames(frames, n);
 			(void)__atomic_add_fetch(&report->injected, 1, __ATOMIC_SEQ_CST);

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""
+Some of the faults of full-faults: those that found a defect, and others of each kind. What they are injected by is not
+built with AddressSanitizer, which replaces malloc(3) itself and must be the first of all preloaded libraries.
+"""
+
+import concurrent.futures
+
+import pytest
+
+import faults
+
+# A few at a time: most of a run is waiting.
+JOBS = 6
+
+_theatre = None
+
+
+def _theatre_of(build):
+    global _theatre  # pylint: disable=global-statement
+    if _theatre is None:
+        _theatre = faults.Theatre(build)
+    return _theatre
+
+
+def _base(build, scenario, programs):
+    theatre = _theatre_of(build)
+    base = theatre.base(scenario)
+    return base, {program: theatre.sites(scenario, program, base) for program in programs}
+
+
+def _run(build, *arguments):
+    return _theatre_of(build).run(*arguments)
+
+
+def _close():
+    if _theatre:
+        _theatre.close()
+
+
+class Stages:
+    """Runs of scenarios side by side; what they are like without a fault is found out once."""
+
+    def __init__(self, build):
+        self._build = build
+        self._pool = concurrent.futures.ProcessPoolExecutor(JOBS)
+        self._bases = {}
+
+    def base(self, scenario):
+        if scenario not in self._bases:
+            programs = faults.SCENARIOS[scenario].programs
+            self._bases[scenario] = self._pool.submit(_base, self._build, scenario, programs).result()
+        return self._bases[scenario]
+
+    def run(self, scenario, program, function, numbers, error, count=1):
+        """A verdict of each call that is in @numbers."""
+        base = self.base(scenario)[0]
+        futures = [self._pool.submit(_run, self._build, scenario, base, program, function, number, error, count)
+                   for number in numbers]
+        return dict(zip(numbers, (future.result() for future in futures)))
+
+    def close(self):
+        for future in [self._pool.submit(_close) for _ in range(4 * JOBS)]:
+            future.result()
+        self._pool.shutdown()
+
+
+@pytest.fixture(scope="module")
+def stages(build):
+    made = Stages(build)
+    yield made
+    made.close()
+
+
+def first_of_each_site(sites):
+    """The numbers of the calls that are the first from their place."""
+    return sorted({site: n for n, site in reversed(list(enumerate(sites, 1)))}.values())
+
+
+def check(stages, scenario, function, error, program="sdwd", numbers=None, count=1):
+    if numbers is None:
+        numbers = first_of_each_site(stages.base(scenario)[1][program].get(function, []))
+        assert numbers, f"{program} does not call {function} in {scenario}"
+    verdicts = stages.run(scenario, program, function, numbers, error, count)
+    bad = [f"call {n}: {v.why}, at {' < '.join(v.frames[:6])}\n{v.said}" for n, v in verdicts.items() if v.kind == "finding"]
+    assert not bad, "\n".join(bad)
+    assert any(v.injected for v in verdicts.values())
+    return verdicts
+
+
+def test_libev_without_memory_does_not_abort(stages):
+    verdicts = check(stages, "service", "realloc", "ENOMEM")
+    assert any("the event loop has a reserve" in v.said for v in verdicts.values())
+
+
+@pytest.mark.parametrize("error", ["EBADF", "EINTR"])
+def test_epoll_wait_fails(stages, error):
+    check(stages, "service", "epoll_wait", error, numbers=[1, 5])
+
+
+def test_epoll_wait_fails_for_good(stages):
+    """The service is ended in order, and sdwd says why."""
+    (verdict,) = check(stages, "service", "epoll_wait", "EINVAL", numbers=[10], count=1000000).values()
+    assert verdict.kind == "125" and "epoll_wait" in verdict.why
+
+
+@pytest.mark.parametrize("scenario", ["service", "pidfile"])
+def test_an_fd_that_epoll_refuses_is_not_forgotten(stages, scenario):
+    sites = stages.base(scenario)[1]["sdwd"]["epoll_ctl"]
+    check(stages, scenario, "epoll_ctl", "ENOSPC", numbers=range(1, len(sites) + 1))
+
+
+@pytest.mark.parametrize("function", ["calloc", "malloc"])
+def test_no_memory_at_the_start_is_said(stages, function):
+    check(stages, "service", function, "ENOMEM")
+
+
+@pytest.mark.parametrize("error", ["EIO", "EINVAL", "EINTR"])
+def test_a_read_of_signals_that_fails_is_tried_again(stages, error):
+    check(stages, "service", "read", error)
+
+
+def test_signals_that_can_never_be_read(stages):
+    """No SIGTERM, no SIGCHLD: the service is ended in order rather than left alone."""
+    check(stages, "service", "signalfd", "ENOMEM")
+
+
+@pytest.mark.parametrize("error", ["EINTR", "EINVAL"])
+def test_waitid_that_fails_is_tried_again(stages, error):
+    check(stages, "service", "waitid", error)
+
+
+@pytest.mark.parametrize("error", ["ENOMEM", "EINTR"])
+def test_the_relay_survives_a_failed_recvmsg(stages, error):
+    check(stages, "service", "recvmsg", error)
+
+
+@pytest.mark.parametrize("error", ["ESRCH", "EPERM"])
+def test_a_signal_that_cannot_be_forwarded_is_logged(stages, error):
+    check(stages, "service", "kill", error)
+
+
+def test_signals_that_cannot_be_blocked(stages):
+    (verdict,) = check(stages, "service", "rt_sigprocmask", "EINVAL", numbers=[1]).values()
+    assert verdict.kind == "125" and verdict.why == "sdwd: cannot block signals: Invalid argument"
+
+
+@pytest.mark.parametrize("error", ["SHORT", "EAGAIN"])
+def test_a_log_line_that_is_not_written_whole(stages, error):
+    check(stages, "alone", "write", error)
+
+
+def test_an_fd_that_cannot_be_asked_for_its_flags(stages):
+    check(stages, "kill", "fcntl", "EINTR", numbers=range(1, 6))
+
+
+@pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
+def test_fork_fails(stages, error):
+    """Of the command: 125. Of a check: nothing is known."""
+    verdicts = check(stages, "kill", "fork", error, numbers=[1, 2, 3])
+    assert verdicts[1].kind == "125"
+
+
+@pytest.mark.parametrize("function", ["socket", "connect"])
+def test_no_socket_for_a_look(stages, function):
+    check(stages, "kill", function, "ENOMEM" if function == "socket" else "EAGAIN")
