@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +16,9 @@
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Linux 5.10's does not stand alone. */
+#include <linux/vm_sockets.h>
 
 #include "base/fd.h"
 #include "base/usec.h"
