@@ -115,7 +115,7 @@ static ssize_t write_quietly(int fd, const void *data, size_t length) {
 	sigemptyset(&pipe_signal);
 	sigaddset(&pipe_signal, SIGPIPE);
 	was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
-	(void)pthread_sigmask(SIG_BLOCK, &pipe_signal, &old_mask);
+	(void)sigprocmask(SIG_BLOCK, &pipe_signal, &old_mask);
 	n = write(fd, data, length);
 	error = errno;
 	if (n < 0 && error == EPIPE && !was_pending)
@@ -123,7 +123,7 @@ static ssize_t write_quietly(int fd, const void *data, size_t length) {
 	/* Not the old mask as a whole: libc would leave its internal signals (nptl(7)) out of it.
 	 */
 	if (sigismember(&old_mask, SIGPIPE) == 0)
-		(void)pthread_sigmask(SIG_UNBLOCK, &pipe_signal, NULL);
+		(void)sigprocmask(SIG_UNBLOCK, &pipe_signal, NULL);
 	errno = error;
 	return n;
 }

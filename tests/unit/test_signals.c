@@ -157,7 +157,8 @@ static void reset_all(void) {
 	signals_reset();
 	CHECK(status_mask(0, "SigBlk") == 0);
 	CHECK(status_mask(0, "SigIgn") == 0);
-	CHECK(status_mask(0, "SigCgt") == 0);
+	/* But for what an older libc keeps for its threads (nptl(7)). */
+	CHECK((status_mask(0, "SigCgt") & ~(UINT64_C(3) << 31)) == 0);
 }
 
 static void test_reset_is_clean(void **state) {
