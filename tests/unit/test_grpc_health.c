@@ -111,6 +111,9 @@ static void what_is_no_message_is_not_good(void **unused) {
 		BAD("\0\0\0\0"),
 		BAD("\0\0\0\0\2\x08"),
 		BAD("\0\0\0\0\2\x08\1\0"),
+		/* The length of a text is not there. */
+		BAD("\0\0\0\0\1\x12"),
+		BAD("\0\0\0\0\2\x12\xff"),
 		BAD("\0\0\0\0\1\x08\1"),
 		BAD("\1\0\0\0\2\x08\1"),
 		BAD("\0\1\0\0\2\x08\1"),

@@ -203,6 +203,10 @@ static void a_flag_of_a_probe_can_be_refused(void **state) {
 	assert_int_equal(c.n_probes, 1);
 	assert_false(c.probes[0]->is_optional);
 	conf_done(&c);
+	assert_int_equal(PARSE(&c, "--forking=yes"), 0);
+	assert_int_equal(c.n_probes, 1);
+	assert_null(c.probes[0]->target);
+	conf_done(&c);
 }
 
 static void values_have_no_length_limit(void **state) {
