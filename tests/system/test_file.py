@@ -42,11 +42,12 @@ def test_ready_is_the_first_change(sdwd, manager, beat):
 @pytest.mark.option("file")
 @pytest.mark.parametrize("change", [
     lambda path: path.write_text("longer than before"),
+    lambda path: os.truncate(path, 3 << 30),
     replace,
     lambda path: os.utime(path, (1, 1)),
-    lambda path: os.utime(path, (4000000000, 4000000000)),
+    lambda path: os.utime(path, (2000000000, 2000000000)),
     lambda path: (path.unlink(), path.write_text("x")),
-], ids=["size", "inode", "time-of-the-past", "time-of-the-future", "away-and-back"])
+], ids=["size", "3-GiB", "inode", "time-of-the-past", "time-of-the-future", "away-and-back"])
 def test_each_change_is_a_sign_of_life(sdwd, manager, beat, change):
     beat.write_text("x")
     run = sdwd(f"--file={beat}", *OFTEN, "--silence=400ms", "--on-unhealthy=warn")
@@ -73,7 +74,7 @@ def test_a_time_that_stands_in_the_future_does_not_renew(sdwd, manager, beat):
     beat.write_text("x")
     run = sdwd(f"--file={beat}", *OFTEN, "--silence=300ms", "--on-unhealthy=warn")
     run.child()
-    os.utime(beat, (4000000000, 4000000000))
+    os.utime(beat, (2000000000, 2000000000))
     manager.wait_ready()
     run.wait_stderr("(silent)")
 
