@@ -115,6 +115,9 @@ size_t text_clean(char *buffer, size_t size, const char *source, size_t length) 
 		source += n;
 		length -= n;
 	}
+	/* The cut may have fallen behind a blank. */
+	while (written > 0 && buffer[written - 1] == ' ')
+		written--;
 	buffer[written] = '\0';
 	return written;
 }

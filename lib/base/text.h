@@ -25,16 +25,16 @@ void text_addv(struct text *t, const char *format, va_list arguments) printf_lik
 
 /*
  * The length of the character at @text, which has @length bytes, at least 1; 1 where it is no
- * UTF-8.
- * *@ret_is_clean is false for that, for control characters, and for what shows a person something
- * else than is there: marks that turn the direction of a text, and invisible ones.
+ * UTF-8. *@ret_is_clean is false for that, for control characters, and for what shows a person
+ * something else than is there: marks that turn the direction of a text, and invisible ones.
  */
 size_t text_character(const char *text, size_t length, bool *ret_is_clean);
 
 /*
  * Copies @length bytes of @source to @buffer as one line of clean characters (see
- * text_character()): each other one becomes one '?', blanks at both ends are left out, and what
- * does not fit is cut between two characters. Returns the length written; @size must be at least 1.
+ * text_character()): each other one becomes one '?', what does not fit is cut between two
+ * characters, and then blanks at both ends are left out, so that cleaning again changes nothing.
+ * Returns the length written; @size must be at least 1.
  */
 size_t text_clean(char *buffer, size_t size, const char *source, size_t length);
 

@@ -250,6 +250,27 @@ static void test_a_text_is_one_clean_line(void **state) {
 	}
 }
 
+/* Whatever an outcome says can be said: one that is cut between two words too, or the prober of a
+ * server that says much would be taken for a broken one. */
+static void test_each_outcome_is_a_reply(void **state) {
+	char words[2 * OUTCOME_TEXT_MAX];
+
+	for (size_t blank = 0; blank < sizeof(words) - 1; blank++) {
+		struct prober_reply sent = {.id = 1, .cause = CAUSE_TLS}, got;
+		char packet[PROBER_REPLY_MAX];
+		struct outcome o;
+
+		memset(words, 'x', sizeof(words) - 1);
+		words[sizeof(words) - 1] = '\0';
+		words[blank] = ' ';
+		outcome_set(&o, CAUSE_TLS, "%s", words);
+		memcpy(sent.text, o.text, sizeof(sent.text));
+		if (decode_reply(&got, packet, prober_reply_encode(packet, &sent)) != 0)
+			fail_msg("with a blank at %zu", blank);
+		assert_string_equal(got.text, o.text);
+	}
+}
+
 static void test_a_reply_as_an_outcome(void **state) {
 	struct prober_reply r = reply();
 	struct outcome o;
@@ -289,6 +310,7 @@ int main(void) {
 		cmocka_unit_test(test_bad_fields),
 		cmocka_unit_test(test_one_address_too_many),
 		cmocka_unit_test(test_a_text_is_one_clean_line),
+		cmocka_unit_test(test_each_outcome_is_a_reply),
 		cmocka_unit_test(test_a_reply_as_an_outcome),
 		cmocka_unit_test(test_the_time_for_a_name),
 		cmocka_unit_test(test_an_empty_text),

@@ -110,6 +110,9 @@ static void cleaning(void **unused) {
 	assert_false(text_is_clean("a\0b", 3));
 	assert_int_equal(text_clean(buffer, 4, "ab\xe2\x82\xac", 5), 2);
 	assert_string_equal(buffer, "ab");
+	/* Also where the end is cut off. */
+	assert_int_equal(text_clean(buffer, 5, "ab  c", 5), 2);
+	assert_string_equal(buffer, "ab");
 	assert_int_equal(text_clean(buffer, sizeof(buffer), "a\0b", 3), 3);
 	assert_string_equal(buffer, "a?b");
 }
