@@ -22,7 +22,9 @@ static void check_url(const struct http_url *u) {
 	must(u->port > 0 && u->host[0] != '\0' && is_printable(u->host));
 	must(memchr(u->host, '\0', sizeof(u->host)) && memchr(u->target, '\0', sizeof(u->target)));
 	must(u->target[0] == '/' && is_printable(u->target) && !strchr(u->target, '#'));
-	must(!strpbrk(u->host, "/?#@[]") && u->is_ipv6 == (strchr(u->host, ':') != NULL));
+	must(!strpbrk(u->host, "/?#@]") && u->is_ipv6 == (strchr(u->host, ':') != NULL));
+	/* An interface's name may have one. */
+	must(!memchr(u->host, '[', strcspn(u->host, "%")));
 }
 
 static bool is_same(const struct http_url *a, const struct http_url *b) {
