@@ -117,7 +117,7 @@ def test_no_memory_at_the_start_is_said(stages, function):
 
 @pytest.mark.parametrize("error", ["EIO", "EINVAL", "EINTR"])
 def test_a_read_of_signals_that_fails_is_tried_again(stages, error):
-    check(stages, "service", "read", error)
+    check(stages, "alone", "read", error)
 
 
 def test_signals_that_can_never_be_read(stages):
@@ -151,7 +151,7 @@ def test_a_log_line_that_is_not_written_whole(stages, error):
 
 
 def test_an_fd_that_cannot_be_asked_for_its_flags(stages):
-    check(stages, "kill", "fcntl", "EINTR", numbers=range(1, 6))
+    check(stages, "probes", "fcntl", "EINTR", numbers=range(1, 6))
 
 
 @pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
