@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from control import as_nobody, make_instance  # pylint: disable=unused-import
+from control import Refused, as_nobody, make_instance  # pylint: disable=unused-import
 from ctl import ctl  # pylint: disable=unused-import
 from names import _CLONE_NEWNS, _MS_PRIVATE, _MS_REC, _bind, _checked, _libc
 from puppet import child, open_fds, wait_until  # pylint: disable=unused-import
@@ -103,6 +103,23 @@ def test_where_proc_is_hidden_the_session_or_the_user_tells_who_is_ours(running,
             assert other.stdout.readline() == b"\n"
             assert fields_up(manager, child) == set()
             other.stdin.close()
+
+
+# The control socket: whose word it is -------------------------------------------------------------------------------
+
+def test_a_connection_speaks_for_who_made_it(make_instance):
+    one = make_instance()
+    with one.client() as roots:
+        # A descriptor that root hands on.
+        assert as_nobody(lambda: roots.call("Pause")) == {}
+    os.seteuid(NOBODY)
+    try:
+        theirs = one.client()
+    finally:
+        os.seteuid(0)
+    with theirs, pytest.raises(Refused) as refused:
+        theirs.call("Resume")
+    assert refused.value.name == "PermissionDenied"
 
 
 # What is shown ----------------------------------------------------------------------------------------------------
