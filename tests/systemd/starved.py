@@ -114,6 +114,7 @@ class Group:
                 return
             except OSError:
                 time.sleep(0.05)
+        print(f"cannot remove {self.path}", flush=True)
 
 
 def major_faults_of(pid):
