@@ -4,14 +4,16 @@
  * end), then prints "NUMBER done, NUMBER refused" and exits with 0.  SIGUSR1 prints "heard
  * MICROSECONDS" (CLOCK_MONOTONIC).
  *
- *     flood COUNT write FD SIZE TEXT      TEXT again and again, SIZE bytes at a time; the fd is
- * non-blocking flood COUNT send TEXT FDS [ADDRESS] datagrams with FDS copies of one fd, to ADDRESS
- * or NOTIFY_SOCKET; waits where the queue is full, as sd_notify(3) does flood COUNT spin TEXT FDS
- * [ADDRESS] the same, but does not wait flood COUNT exits                   orphans that end at
- * once: double forks, one after the other flood COUNT crowd                   COUNT orphans that
- * are alive at once and end together flood COUNT queue PID SIGNAL        sigqueue(3), with the
- * values 0, 1, 2, ... flood COUNT kill PID SIGNAL         kill(2) flood COUNT rewrite FILE writes
- * its first line again, in place and by rename(2) in turns flood COUNT touch FILE changes it
+ *     flood COUNT write FD SIZE TEXT: TEXT again and again, SIZE bytes at a time, to a
+ *         non-blocking fd
+ *     flood COUNT send TEXT FDS [ADDRESS]: datagrams with FDS copies of one fd, to ADDRESS or
+ *         NOTIFY_SOCKET; waits where the queue is full, as sd_notify(3) does
+ *     flood COUNT spin TEXT FDS [ADDRESS]: the same, but does not wait
+ *     flood COUNT exits: orphans that end at once, by double forks, one after the other
+ *     flood COUNT crowd: COUNT orphans that are alive at once and end together
+ *     flood COUNT queue PID SIGNAL: sigqueue(3), with the values 0, 1, 2, ...
+ *     flood COUNT kill PID SIGNAL: kill(2)
+ *     flood COUNT touch FILE: changes it
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -181,24 +183,6 @@ static void flood_signals(char **words, int queues) {
 	}
 }
 
-static void flood_rewrite(const char *path) {
-	char line[64], other[4096];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, line, sizeof(line));
-
-	if (n <= 0)
-		die(path);
-	snprintf(other, sizeof(other), "%s.new", path);
-	while (goes_on()) {
-		int is_rename = done % 2;
-		int to = open(is_rename ? other : path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-		int good = to >= 0 && write(to, line, (size_t)n) == n && close(to) == 0;
-
-		count(good && (!is_rename || rename(other, path) == 0));
-	}
-	(void)unlink(other);
-}
-
 static void flood_touch(const char *path) {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 
@@ -228,8 +212,6 @@ int main(int n_words, char **words) {
 		flood_crowd();
 	else if (strcmp(kind, "queue") == 0 || strcmp(kind, "kill") == 0)
 		flood_signals(words, kind[0] == 'q');
-	else if (strcmp(kind, "rewrite") == 0)
-		flood_rewrite(words[0]);
 	else if (strcmp(kind, "touch") == 0)
 		flood_touch(words[0]);
 	else
