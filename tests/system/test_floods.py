@@ -16,7 +16,7 @@ from flood import STRANGER, Measure, floods, prepare, send_and_hear  # pylint: d
 from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 from runner import descendants, stat_of
 
-SECONDS = float(os.environ.get("SDWD_TEST_FLOOD_SECONDS", "1"))
+SECONDS = float(os.environ.get("SDWD_TEST_FLOOD_SECONDS", "0.5"))
 WATCHDOG = 2
 
 
