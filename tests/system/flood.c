@@ -26,6 +26,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -172,14 +173,22 @@ static void flood_crowd(void) {
 		pause();
 }
 
+/* By pidfd: whoever gets the pid later is not hit. */
 static void flood_signals(char **words, int queues) {
-	pid_t pid = atoi(words[0]);
+	int fd = (int)syscall(SYS_pidfd_open, atoi(words[0]), 0);
 	int number = atoi(words[1]);
 
+	if (fd < 0)
+		die("pidfd_open");
 	while (goes_on()) {
-		union sigval value = {.sival_int = (int)done};
+		siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
 
-		count((queues ? sigqueue(pid, number, value) : kill(pid, number)) == 0);
+		info.si_pid = getpid();
+		info.si_uid = getuid();
+		info.si_value.sival_int = (int)done;
+		count(syscall(SYS_pidfd_send_signal, fd, number, queues ? &info : NULL, 0) == 0);
+		if (errno == ESRCH)
+			die("pidfd_send_signal");
 	}
 }
 
@@ -197,6 +206,8 @@ int main(int n_words, char **words) {
 
 	if (n_words < 3)
 		return 2;
+	/* None outlives its test, however that ends. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigaction(SIGTERM, &term, NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
 	limit = strtoul(words[1], NULL, 10);
