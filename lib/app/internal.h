@@ -8,6 +8,7 @@
 #include "app/helpers.h"
 #include "app/prober.h"
 #include "app/supervisor.h"
+#include "core/allowance.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
 #include "core/stats.h"
@@ -193,6 +194,7 @@ struct supervisor {
 	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
 			     */
 	usec_t relay_at;
+	struct allowance relay_allowance;
 	bool owes_stopping; /* a stop signal came, STOPPING=1 is not said yet */
 	bool has_said_stopping;
 	bool is_child_ready; /* READY=1 came from it */

@@ -17,13 +17,10 @@
 
 /*
  * One turn takes so many datagrams at most, and no further one after so long: fds to close and
- * parents to look up take time.  Where more wait after it, the next one comes after a rest of three
- * times as long as it took: who sends without end gets a quarter of a processor.  What comes in
- * smaller numbers is read at once.
+ * parents to look up take time.  Who sends without end rests in between (core/allowance.h).
  */
 #define TURN_MAX 64
-#define TURN_USEC (5 * USEC_PER_MSEC)
-#define REST_FACTOR 3
+#define TURN_USEC ALLOWANCE_BURST
 
 /* The kernel's queue (net.unix.max_dgram_qlen) is 512 on systemd's machines: twice that in turns.
  */
@@ -332,15 +329,19 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, relay_io);
 	usec_t began_at = usec_now();
+	bool has_more;
 
 	if (loop_again(loop, w, events))
 		return;
-	if (!drain(s, true) || s->relay.fd < 0)
+	has_more = drain(s, true);
+	if (s->relay.fd < 0)
+		return;
+	s->now = usec_now();
+	s->relay_at = allowance_spend(&s->relay_allowance, s->now, usec_sub(s->now, began_at));
+	if (s->relay_at == 0 && !(has_more && is_crowded(s)))
 		return;
 	ev_io_stop(loop, w);
 	s->is_relay_held = true;
-	s->now = usec_now();
-	s->relay_at = usec_add(s->now, REST_FACTOR * usec_sub(s->now, began_at));
 }
 
 void relay_turn(struct supervisor *s) {

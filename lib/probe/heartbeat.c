@@ -19,23 +19,23 @@
 
 #include "base/fd.h"
 #include "base/usec.h"
+#include "core/allowance.h"
 #include "sys/loop.h"
 
 /* The longest line that is understood; of a longer one every byte is a beat all the same. */
 #define LINE_MAX_LENGTH 1024
 
 /*
- * One turn reads so much at most, and not on after so long: words take more time than beats.  Where
- * there is more, the next one comes after a rest of three times as long as it took: a flood gets a
- * quarter of a processor, and delays nobody.
+ * One turn reads so much at most, and not on after so long: words take more time than beats.  Who
+ * writes without end rests in between (core/allowance.h).
  */
 #define TURN_READS 16
 #define READ_SIZE 4096
-#define TURN_USEC (5 * USEC_PER_MSEC)
-#define REST_FACTOR 3
+#define TURN_USEC ALLOWANCE_BURST
 
 struct heartbeat {
 	struct probe base;
+	struct allowance allowance;
 	struct ev_io watcher;
 	int fd;        /* our end; -1: closed */
 	int child_end; /* -1 after attach */
@@ -120,8 +120,8 @@ static void take_bytes(struct heartbeat *h, const char *data, size_t length) {
 		h->is_beat_due = true;
 }
 
-/* After a turn that began at @began_at, and read all or left more waiting: listens, or rests. */
-static void rest(struct heartbeat *h, usec_t began_at, bool has_read_all) {
+/* After a turn that began at @began_at: listens, or rests. */
+static void rest(struct heartbeat *h, usec_t began_at) {
 	struct probe *p = &h->base;
 	bool was_resting = p->rests_until_at > 0;
 	usec_t now = usec_now();
@@ -129,18 +129,16 @@ static void rest(struct heartbeat *h, usec_t began_at, bool has_read_all) {
 	p->rests_until_at = 0;
 	if (h->fd < 0)
 		return;
-	if (!has_read_all) {
+	p->rests_until_at = allowance_spend(&h->allowance, now, usec_sub(now, began_at));
+	if (p->rests_until_at > 0)
 		ev_io_stop(p->loop, &h->watcher);
-		p->rests_until_at = usec_add(now, REST_FACTOR * usec_sub(now, began_at));
-	} else if (was_resting) {
+	else if (was_resting)
 		ev_io_start(p->loop, &h->watcher);
-	}
 }
 
 static void drain(struct heartbeat *h) {
 	usec_t began_at = usec_now();
 	struct probe *p = &h->base;
-	bool has_read_all = false;
 	struct outcome o;
 
 	for (int turn = 0; turn < TURN_READS && h->fd >= 0; turn++) {
@@ -149,10 +147,8 @@ static void drain(struct heartbeat *h) {
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			has_read_all = true;
+		if (n < 0 && errno == EAGAIN)
 			break;
-		}
 		if (n > 0) {
 			take_bytes(h, data, (size_t)n);
 			if (usec_now() >= usec_add(began_at, TURN_USEC))
@@ -166,7 +162,7 @@ static void drain(struct heartbeat *h) {
 	}
 	if (h->is_beat_due)
 		beat(h);
-	rest(h, began_at, has_read_all);
+	rest(h, began_at);
 	if (h->fd < 0 && !h->is_closed_told) {
 		h->is_closed_told = true;
 		outcome_set(

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/allowance.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define MSEC USEC_PER_MSEC
+
+static void test_what_comes_in_small_numbers_never_rests(void **state) {
+	struct allowance a = {0};
+
+	/* A fifth of a processor, in little bits, for a minute. */
+	for (usec_t now = 10; now < 60 * USEC_PER_SEC; now += 500)
+		assert_int_equal(allowance_spend(&a, now, 100), 0);
+}
+
+static void test_a_burst_is_free_and_then_half_of_it_is_earned(void **state) {
+	struct allowance a = {0};
+	usec_t now = USEC_PER_SEC;
+
+	assert_int_equal(allowance_spend(&a, now, 4999), 0);
+	assert_int_equal(allowance_spend(&a, now, 1), now + 10 * MSEC);
+	/* Read before that, at a deadline: what was earned since counts. */
+	assert_int_equal(allowance_spend(&a, now + 5 * MSEC, MSEC), 0);
+	assert_int_equal(allowance_spend(&a, now + 5 * MSEC, MSEC), now + 18 * MSEC);
+}
+
+static void test_a_flood_gets_its_share(void **state) {
+	struct allowance a = {0};
+	usec_t now = USEC_PER_SEC, spent = 0;
+
+	while (now < 11 * USEC_PER_SEC) {
+		usec_t until;
+
+		now += 300;
+		spent += 300;
+		until = allowance_spend(&a, now, 300);
+		now = until > 0 ? until : now;
+	}
+	assert_in_range(spent, 2490 * MSEC, 2510 * MSEC);
+}
+
+static void test_an_interrupted_turn_counts_as_one_burst(void **state) {
+	struct allowance a = {0};
+	usec_t now = USEC_PER_SEC;
+
+	assert_int_equal(allowance_spend(&a, now, 3600 * USEC_PER_SEC), now + 10 * MSEC);
+}
+
+static void test_what_was_not_taken_is_not_kept(void **state) {
+	struct allowance a = {0};
+
+	(void)allowance_spend(&a, MSEC, MSEC);
+	assert_int_equal(allowance_spend(&a, 3600 * USEC_PER_SEC, 5 * MSEC),
+			 3600 * USEC_PER_SEC + 10 * MSEC);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_comes_in_small_numbers_never_rests),
+		cmocka_unit_test(test_a_burst_is_free_and_then_half_of_it_is_earned),
+		cmocka_unit_test(test_a_flood_gets_its_share),
+		cmocka_unit_test(test_an_interrupted_turn_counts_as_one_burst),
+		cmocka_unit_test(test_what_was_not_taken_is_not_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
