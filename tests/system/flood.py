@@ -115,9 +115,9 @@ class Measure:
         self.late = [max(0.0, b - a - self._watchdog / 2) for a, b in zip([self.began, *pings], pings)]
 
     def rest(self):
-        """Afterwards, when all is read: how many fds and KiB there are more than before."""
+        """Waits until all is read, and no fd of it is left. Returns how many KiB there are more than before."""
         wait_until(lambda: len(open_fds(self._run.pid)) <= self.fds, "end of the fds")
-        return len(open_fds(self._run.pid)) - self.fds, memory_of(self._run.pid)[0] - self.rss
+        return memory_of(self._run.pid)[0] - self.rss
 
     def summary(self):
         late = self.late or [float("nan")]
