@@ -103,29 +103,34 @@ static void put_json(const struct instance *const *list, size_t n) {
 	puts("\n]");
 }
 
-static void put(const struct settings *s, const struct instance **list, size_t n) {
+/* Returns 0 or -ENOMEM. */
+static int put(const struct settings *s, const struct instance **list, size_t n) {
 	struct paper paper = paper_of_stdout();
 
 	table_sort(list, n);
 	if (s->do_json)
 		put_json(list, n);
-	else if (n > 0)
-		table_show(&paper, list, n);
+	else if (n > 0 && table_show(&paper, list, n) == 0)
+		return -ENOMEM;
+	return 0;
 }
 
-/* @is_asked and @list have an element for each of @all. */
+/* @is_asked and @list have an element for each of @all. Returns CTL_ or -ENOMEM. */
 static int show(const struct instances *all, const struct settings *s, char *const *words,
 		size_t n_words, bool *is_asked, const struct instance **list) {
 	bool are_all_found = choose(all, words, n_words, is_asked);
 	size_t n_bad = instances_complain(all, "status", is_asked), n = 0;
 	bool is_well = n_bad == 0 && are_all_found;
+	int r;
 
 	for (size_t at = 0; at < all->n; at++)
 		if (is_asked[at] && all->list[at].is_believed) {
 			list[n++] = all->list + at;
 			is_well = is_well && instance_is_well(all->list + at);
 		}
-	put(s, list, n);
+	r = put(s, list, n);
+	if (r < 0)
+		return r;
 	if (n == 0 && n_words == 0 && n_bad == 0)
 		fputs("sdwdctl: status: no service runs under sdwd here\n", stderr);
 	if (n == 0 && (n_words == 0 || n_bad > 0))

@@ -25,6 +25,6 @@ void table_sort(const struct instance **list, size_t n);
 
 /*
  * Writes the table of @list, in its order.  Where @p->is_cut, no more of them than fit into
- * @p->lines, but the first in whole.  Returns how many it wrote.
+ * @p->lines, but the first in whole.  Returns how many it wrote, 0 where there is no memory for it.
  */
 size_t table_show(const struct paper *p, const struct instance *const *list, size_t n);

@@ -162,11 +162,20 @@ static bool has_proc(const struct listen_queue_settings *s) {
 	return access(s->port != 0 ? "/proc/self/net/tcp" : "/proc/self/net/unix", R_OK) == 0;
 }
 
+/* Not refused, but there is none to be had at the moment. */
+static bool is_want(int r) {
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS;
+}
+
 static int choose_way(struct listen_queue_settings *s, struct text *error) {
 	int r = sock_diag_check(s->port != 0 ? AF_INET : AF_UNIX);
 
 	if (r == 0)
 		return 0;
+	if (is_want(r)) {
+		text_addf(error, "netlink: %s", strerror(-r));
+		return r;
+	}
 	if (!has_proc(s)) {
 		text_addf(error, "neither netlink (%s) nor /proc/net can be read here",
 			  strerror(-r));

@@ -246,6 +246,21 @@ static void test_without_both_it_is_an_error(void **state) {
 	assert_int_equal(check(w, "/run/x"), -EAFNOSUPPORT);
 }
 
+/* For all of its life the service would be looked at in the lesser way. */
+static void test_a_want_at_the_start_is_no_refusal(void **state) {
+	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
+	struct world *w = *state;
+	char text[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		fake.refuse_with = errors[i];
+		snprintf(text, sizeof(text), "netlink: %s", strerror(errors[i]));
+		assert_int_equal(check(w, "80"), -errors[i]);
+		assert_string_equal(w->reason, text);
+		w->reason[0] = '\0';
+	}
+}
+
 static void test_what_fails_later_is_unknown(void **state) {
 	struct world *w = *state;
 
@@ -362,6 +377,7 @@ int main(void) {
 		CASE(test_without_netlink_a_port_is_looked_at_in_proc),
 		CASE(test_without_netlink_a_unix_socket_is_only_counted),
 		CASE(test_without_both_it_is_an_error),
+		CASE(test_a_want_at_the_start_is_no_refusal),
 		CASE(test_what_fails_later_is_unknown),
 		CASE(test_a_cancelled_look_is_forgotten),
 		CASE(test_a_full_queue_that_moves_is_good),
