@@ -13,7 +13,8 @@ import listener
 import runner as runner_module
 
 # Never ready: its heartbeat does not come.
-NEVER_READY = ["--heartbeat", "--start-timeout=300ms"]
+# Python must have started by then, on a loaded machine too.
+NEVER_READY = ["--heartbeat", "--start-timeout=1500ms"]
 
 
 def numbers(one):
