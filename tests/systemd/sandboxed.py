@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """
 A service that every probe can look at, in whatever its unit locks away. It beats, pings, changes its file, and answers
-HTTP at its port and HTTPS at the next one, all in one thread; SIGUSR1 makes it hang.
+HTTP at its port and HTTPS at the next one, all in one thread; SIGUSR1 makes it hang. $END_SECONDS: so long an orderly
+end takes, by SIGTERM.
 
     sandboxed.py PORT [PROOF...]
 
@@ -107,6 +108,11 @@ def hang(*_):
         time.sleep(3600)
 
 
+def end(*_):
+    time.sleep(float(os.environ["END_SECONDS"]))
+    sys.exit(0)
+
+
 def main():
     missing = unproven()
     if missing:
@@ -130,6 +136,8 @@ def main():
 
     file = os.environ.get("RUNTIME_DIRECTORY") and os.environ["RUNTIME_DIRECTORY"] + "/beat"
     signal.signal(signal.SIGUSR1, hang)
+    if "END_SECONDS" in os.environ:
+        signal.signal(signal.SIGTERM, end)
     say(b"READY=1")
     due = 0
     while True:

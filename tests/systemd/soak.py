@@ -241,7 +241,8 @@ class Soak:
         """Sockets and folders of sdwd, with their random parts left out."""
         found = self.systemd.run("sh", "-c", "find /run/sdwd /run/sdwd-soak -mindepth 1 2>/dev/null; "
                                  "find /tmp -maxdepth 1 -name 'sdwd-??????'; true").stdout.split()
-        return sorted(re.sub(r"/sdwd-\w{6}(?=/|$)", "/sdwd-XXXXXX", path) for path in found)
+        return sorted(re.sub(r"/sdwd-\w{6}(/[\w-]{12})?(?=/|$)", lambda m: "/sdwd-XXXXXX" + ("/NAME" if m[1] else ""), path)
+                      for path in found)
 
     def measure(self, seconds, least=None):
         units = [self.looks, *self.turned.values(), *self.ended.values()]

@@ -39,9 +39,13 @@ def fds(pid):
     return found
 
 
+def kind(link):
+    return re.sub(r"\d+", "N", re.sub(r"/sdwd-\w{6}\b", "/sdwd-XXXXXX", link))
+
+
 def kinds(found):
     """How many of each kind."""
-    return dict(sorted(collections.Counter(re.sub(r"\d+", "N", link) for _, link in found).items()))
+    return dict(sorted(collections.Counter(kind(link) for _, link in found).items()))
 
 
 def status(pid, name):

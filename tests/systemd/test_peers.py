@@ -284,7 +284,9 @@ def test_under_the_manager_of_a_user(systemd, here):
     try:
         # Without KillMode=: what the manager sends to all of them is held back.
         text = wrapped.unit_text(f"{here} {BEATS.format(l='2400ms')} --exec=/bin/true -- {FOLDER}/sandboxed.py 0", "WatchdogSec=3",
-                                 "Restart=on-failure", "KillMode=control-group")
+                                 "Restart=on-failure", "KillMode=control-group",
+                                 # Longer than it takes to ask what the stop is.
+                                 "Environment=END_SECONDS=1")
         systemd.write(f"{runtime}/systemd/user/own.service", text)
         as_user("systemctl", "--user", "daemon-reload")
         as_user("systemctl", "--user", "start", "own.service")

@@ -259,7 +259,8 @@ LACKS = {
     "inet": Lack(["RestrictAddressFamilies=AF_UNIX"], HTTP.format(port=1), [
         "SIGTERM from pid 1: stopping (starting: http: cannot connect: Address family not supported by protocol)"]),
     "address": Lack(["IPAddressDeny=any"], HTTP, ["stopping (starting: http: no connection within 900ms)"], port=22000),
-    "prober": Lack([f"InaccessiblePaths={FOLDER}/sdwd-prober"], "--http=https://127.0.0.1:1/", [
+    "prober": Lack([f"InaccessiblePaths={FOLDER}/sdwd-prober -/usr/local/libexec/sdwd -/usr/libexec/sdwd"],
+                   "--http=https://127.0.0.1:1/", [
         "sdwd: --http: https needs sdwd-prober: ", "; it is in the package sdwd-prober"], "exit-code", 125),
     "check": Lack(["NoExecPaths=/usr/bin/true"], CANNOT, ["sdwd: --exec: '/usr/bin/true': cannot execute '/usr/bin/true': Permission denied"],
                   "exit-code", 125),

@@ -111,7 +111,7 @@ static void line_ends_of_elsewhere(void **state) {
 	assert_label("\xef\xbb\xbf\r\nlabel = a", "a", 2);
 	assert_label("\xef\xbb\xbf# x\nlabel = a", "a", 2);
 	/* Only in front. */
-	assert_errors("#\n\xef\xbb\xbflabel = a", F ":2: unknown option '\xef\xbb\xbflabel'");
+	assert_errors("#\n\xef\xbb\xbflabel = a", F ":2: unknown option '?label'");
 	/* Only carriage returns: all of it is one line. */
 	assert_errors("label = a\rargv0 = b",
 		      F ":1: label: 'a?argv0 = b' has control characters or is no UTF-8");
