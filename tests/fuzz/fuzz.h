@@ -41,8 +41,25 @@ static inline char *fuzz_text(const void *data, size_t size) {
 	return text;
 }
 
+/* Marks that turn a text's direction and characters without a shape, as bytes: from, to. */
+static inline bool fuzz_is_misleading(const unsigned char *p, size_t left) {
+	static const char *const spans[][2] = {
+		{"\xe2\x80\x8b", "\xe2\x80\x8b"}, {"\xe2\x80\xa8", "\xe2\x80\xae"},
+		{"\xe2\x81\xa0", "\xe2\x81\xaf"}, {"\xef\xbb\xbf", "\xef\xbb\xbf"},
+		{"\xef\xbf\xb9", "\xef\xbf\xbb"}, {"\xf3\xa0\x80\x80", "\xf3\xa0\x81\xbf"},
+	};
+
+	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
+		size_t n = strlen(spans[i][0]);
+
+		if (left >= n && memcmp(p, spans[i][0], n) >= 0 && memcmp(p, spans[i][1], n) <= 0)
+			return true;
+	}
+	return false;
+}
+
 /* True where a terminal shows the text as it stands: UTF-8 without control characters, those of
- * the C1 range included. */
+ * the C1 range included, and without what misleads. */
 static inline bool fuzz_is_clean(const char *text, size_t length) {
 	const unsigned char *p = (const unsigned char *)text;
 
@@ -50,7 +67,8 @@ static inline bool fuzz_is_clean(const char *text, size_t length) {
 		return false;
 	for (size_t i = 0; i < length; i++)
 		if (p[i] < 0x20 || p[i] == 0x7f ||
-		    (p[i] == 0xc2 && i + 1 < length && p[i + 1] < 0xa0))
+		    (p[i] == 0xc2 && i + 1 < length && p[i + 1] < 0xa0) ||
+		    fuzz_is_misleading(p + i, length - i))
 			return false;
 	return true;
 }
