@@ -182,19 +182,19 @@ struct supervisor {
 	usec_t flush_at;
 	unsigned long lost_told; /* of notifier.n_lost */
 	usec_t mute_since;       /* no message was taken since then; 0: they are taken */
-	bool has_told_mute;
 	struct notify_sock relay;
 	struct notify_datagram datagram; /* the one being worked on */
-	int access;                      /* enum notify_access, as it is now */
-	bool has_told_refused;
-	bool has_told_lost;
 	usec_t signals_at; /* signals are read and the dead are looked for again, after a fault */
 	usec_t settle_at;  /* wakes once after something was begun to be watched: loop_again() */
 	unsigned n_signal_faults, n_relay_faults; /* in a row */
+	usec_t relay_at; /* when a relay that is held is listened to again */
+	struct allowance relay_allowance;
+	int access;         /* enum notify_access, as it is now */
 	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
 			     */
-	usec_t relay_at;
-	struct allowance relay_allowance;
+	bool has_told_mute;
+	bool has_told_refused;
+	bool has_told_lost;
 	bool owes_stopping; /* a stop signal came, STOPPING=1 is not said yet */
 	bool has_said_stopping;
 	bool is_child_ready; /* READY=1 came from it */
