@@ -18,12 +18,16 @@ import time
 
 
 class Listener:
-    """A socket for the server: address is (host, port), a path, or b"\\0name". Closed by close() and by `with`."""
+    """
+    A socket for the server: address is (host, port), a path, or b"\\0name". Closed by close() and by `with`.
+    @run calls a function where the sockets shall be: in the network of names.py, say.
+    """
 
-    def __init__(self, address=("127.0.0.1", 0), backlog=128, is_shared=False):
+    def __init__(self, address=("127.0.0.1", 0), backlog=128, is_shared=False, run=lambda f, *words: f(*words)):
+        self._run = run
         self.family = (socket.AF_UNIX if isinstance(address, (str, bytes)) else
                        socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
-        self._socket = socket.socket(self.family)
+        self._socket = run(socket.socket, self.family)
         if is_shared:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._socket.bind(address)
@@ -46,10 +50,13 @@ class Listener:
 
     def connect(self, patience=20):
         """A client that waits."""
-        client = socket.socket(self.family)
+        client = self._run(socket.socket, self.family)
         client.settimeout(patience)
         client.connect(self.address)
         return client
+
+    def queue_length(self):
+        return self._run(queue_at, self.port, self.family)
 
     def close(self):
         self._socket.close()
@@ -99,17 +106,13 @@ class Crowd:
 
 def queue_at(port, family=socket.AF_INET):
     """How many wait at a port, as /proc says."""
-    with open("/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp", encoding="ascii") as table:
+    with open(f"/proc/thread-self/net/tcp{'6' if family == socket.AF_INET6 else ''}", encoding="ascii") as table:
         for line in table:
             words = line.split()
             # The listening ones come first.
             if words[3] == "0A" and int(words[1].partition(":")[2], 16) == port:
                 return int(words[4].partition(":")[2], 16)
     return 0
-
-
-def queue_length(listener):
-    return queue_at(listener.port, listener.family)
 
 
 def main(fd, per_second, backlog=None):

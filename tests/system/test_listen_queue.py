@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from acceptor import Crowd, Listener, queue_length
+from acceptor import Crowd, Listener
+from names import names  # pylint: disable=unused-import
 from puppet import open_fds, state_of, wait_until
 from scripted import edges, outcomes
 
@@ -172,7 +173,7 @@ def hold_saturated(run, manager, one, crowd, part=0.4):
     lengths, begin, served = [], time.monotonic(), crowd.served
     while time.monotonic() < begin + part * SATURATED_SECONDS:
         if one.family != socket.AF_UNIX:
-            lengths.append(queue_length(one))
+            lengths.append(one.queue_length())
         assert run.is_running()
         time.sleep(0.05)
     took = time.monotonic() - begin
@@ -192,7 +193,7 @@ def test_a_saturated_server_is_never_called_stuck(start, manager, listener, time
     run = start(listener, "--interval=1100ms", f"--timeout={timeout}", "--fall=1", *SEEN, per_second=200, watchdog=10)
     manager.wait_ready()
     with Crowd(listener, 160) as crowd:
-        wait_until(lambda: queue_length(listener) > 50, "full queue")
+        wait_until(lambda: listener.queue_length() > 50, "full queue")
         hold_saturated(run, manager, listener, crowd, part)
     assert manager.longest_gap() < 10
 
@@ -212,7 +213,7 @@ def test_a_saturated_server_that_stops_is_found(start, manager, listener):
     run = start(listener, *SOON, "--on-unhealthy=warn", *SEEN, per_second=200)
     manager.wait_ready()
     with Crowd(listener, 160):
-        wait_until(lambda: queue_length(listener) > 50, "full queue")
+        wait_until(lambda: listener.queue_length() > 50, "full queue")
         child = stop(run)
         run.wait_stderr("unhealthy: listen-queue")
         assert edges(run.stderr())[0][2] == "not-accepting"
@@ -250,14 +251,23 @@ REFUSED = "netlink is refused (Address family not supported by protocol): /proc/
 
 
 @pytest.fixture
-def quiet():
-    """A listener in a table that is short: what runs beside fills that of IPv4 with its closed connections."""
-    with Listener(("::1", 0)) as one:
+def quiet(names):
+    """A listener in a network of its own, whose table is short: what runs beside fills ours with its closed connections."""
+    with Listener(("::1", 0), run=names.run) as one:
         yield one
 
 
-def test_without_netlink_a_port_is_looked_at_in_proc(start, manager, quiet):
-    run = start(quiet, *SOON, *SEEN, "--fall=1", "--on-unhealthy=warn", preexec=refuse_netlink)
+@pytest.fixture
+def without_netlink(names):
+    """For preexec: in that network, and without netlink."""
+    def preexec():
+        names.preexec()
+        refuse_netlink()
+    return preexec
+
+
+def test_without_netlink_a_port_is_looked_at_in_proc(start, manager, quiet, without_netlink):
+    run = start(quiet, *SOON, *SEEN, "--fall=1", "--on-unhealthy=warn", preexec=without_netlink)
     manager.wait_ready()
     assert f"sdwd: listen-queue: {REFUSED}tells less; in a unit RestrictAddressFamilies= must have AF_NETLINK" in run.stderr()
     child = stop(run)
@@ -267,11 +277,12 @@ def test_without_netlink_a_port_is_looked_at_in_proc(start, manager, quiet):
         run.wait_stderr("healthy again")
 
 
-def test_without_netlink_a_saturated_server_is_never_called_stuck(start, manager, quiet):
-    run = start(quiet, "--interval=400ms", "--timeout=100ms", "--fall=1", *SEEN, per_second=200, preexec=refuse_netlink)
+def test_without_netlink_a_saturated_server_is_never_called_stuck(start, manager, quiet, without_netlink):
+    run = start(quiet, "--interval=400ms", "--timeout=100ms", "--fall=1", *SEEN, per_second=200,
+                preexec=without_netlink)
     manager.wait_ready()
     with Crowd(quiet, 160) as crowd:
-        wait_until(lambda: queue_length(quiet) > 50, "full queue")
+        wait_until(lambda: quiet.queue_length() > 50, "full queue")
         hold_saturated(run, manager, quiet, crowd)
 
 
