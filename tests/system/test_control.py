@@ -95,13 +95,14 @@ def test_the_service_in_numbers(beating, child, manager):
     assert 2 <= status["pings"] <= len(manager.pings()) + 1
     assert 0 <= status["lastPingUsec"] < 20e6
     assert (status["paused"], status["pausedLeftUsec"], status["culprit"]) == (False, None, None)
-    assert (status["stalls"], status["proberRestarts"]) == (0, 0)
+    assert status["proberRestarts"] == 0
     one.run.signal(signal.SIGSTOP)
     wait_until(lambda: state_of(one.run.pid) == "T", "stop of sdwd")
     time.sleep(0.5)
     one.run.signal(signal.SIGCONT)
-    after = one.wait_status("stall", lambda s: s["stalls"] > 0)
-    assert after["stallUsec"] > 200000
+    # A loaded machine may have made it stall before.
+    after = one.wait_status("stall", lambda s: s["stalls"] > status["stalls"])
+    assert after["stallUsec"] > status["stallUsec"] + 200000
     assert after["pings"] > status["pings"]
 
 
