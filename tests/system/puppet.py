@@ -104,6 +104,20 @@ def child():
     puppet.close()
 
 
+@pytest.fixture
+def running(sdwd, manager, child):
+    """Starts the puppet under sdwd and waits for READY=1, which is not recorded any more."""
+
+    def start(*options, **more):
+        started = sdwd(*options, command=child.command, **more)
+        child("None")
+        manager.wait_ready()
+        manager.forget()
+        return started
+
+    return start
+
+
 def wait_until(look, what, timeout=PATIENCE_SECONDS):
     """Waits until look() is true; returns what it gave."""
     deadline = time.monotonic() + timeout

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
+from puppet import child, running, open_fds, state_of, wait_until  # pylint: disable=unused-import
 
 _numbers = itertools.count()
 
@@ -27,20 +27,6 @@ def lines_up(manager, child, code):
             return found
         found += datagram.lines
     raise AssertionError
-
-
-@pytest.fixture
-def running(sdwd, manager, child):
-    """Starts the puppet under sdwd and waits for READY=1, which is not recorded any more."""
-
-    def start(*options, **more):
-        started = sdwd(*options, command=child.command, **more)
-        child("None")
-        manager.wait_ready()
-        manager.forget()
-        return started
-
-    return start
 
 
 # The table --------------------------------------------------------------------------------------------------------

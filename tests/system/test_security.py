@@ -14,7 +14,7 @@ import pytest
 from control import Refused, as_nobody, make_instance  # pylint: disable=unused-import
 from ctl import ctl  # pylint: disable=unused-import
 from names import _CLONE_NEWNS, _MS_PRIVATE, _MS_REC, _bind, _checked, _libc
-from puppet import child, open_fds, wait_until  # pylint: disable=unused-import
+from puppet import child, running, open_fds, wait_until  # pylint: disable=unused-import
 from scripted import serve  # pylint: disable=unused-import
 from streams import answers, banner, streams  # pylint: disable=unused-import
 
@@ -43,20 +43,6 @@ def send(path, message):
     """One message to a datagram socket; returns the error's number, or 0."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         return s.connect_ex(path) or len(message) - s.send(message)
-
-
-@pytest.fixture
-def running(sdwd, manager, child):
-    """Starts the puppet under sdwd, and waits for READY=1, which is not recorded any more."""
-
-    def start(*options, **more):
-        started = sdwd(*options, command=child.command, **more)
-        child("None")
-        manager.wait_ready()
-        manager.forget()
-        return started
-
-    return start
 
 
 # The child's socket: another user ---------------------------------------------------------------------------------
