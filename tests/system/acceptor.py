@@ -6,15 +6,20 @@ A server that only accepts, and the clients that wait for it.
     acceptor.py FD PER_SECOND [BACKLOG]
 
 accepts from the listening socket FD so many connections a second, each of which it closes at once; with BACKLOG it
-calls listen() first.  Its socket is made by a test (Listener), which so knows the port beforehand.
+calls listen() first.  Its socket is made by a test (Listener), which so knows the port beforehand.  If the machine kept
+it from clients that waited, it says for how long, on its standard error (STOOD).
 """
 
 import contextlib
 import os
+import select
 import socket
 import sys
 import threading
 import time
+
+# What it says then, and from which time on (seconds).
+STOOD, STOOD_MIN = "acceptor: stood still for ", 0.2
 
 
 class Listener:
@@ -121,9 +126,13 @@ def main(fd, per_second, backlog=None):
         listener.listen(int(backlog))
     next_at = time.monotonic()
     while True:
+        somebody_waits = select.select([listener], [], [], 0)[0]
         listener.accept()[0].close()
+        now = time.monotonic()
+        if somebody_waits and now - next_at >= STOOD_MIN:
+            print(f"{STOOD}{now - next_at:.3f} s", file=sys.stderr, flush=True)
         # No catching up: never more than so many a second.
-        next_at = max(next_at + 1 / float(per_second), time.monotonic())
+        next_at = max(next_at + 1 / float(per_second), now)
         time.sleep(max(0, next_at - time.monotonic()))
 
 

@@ -69,7 +69,9 @@ def test_another_user_who_knows_the_socket_is_refused(running, manager, child, a
 @pytest.mark.parametrize("is_descendant", [False, True])
 def test_where_proc_is_hidden_the_session_or_the_user_tells_who_is_ours(running, manager, child, is_descendant):
     def hide():
-        # As ProtectProc=ptraceable does, in a unit without CAP_SYS_PTRACE.
+        # As ProtectProc=ptraceable does, in a unit without CAP_SYS_PTRACE. A session whose leader is outside of our pid
+        # namespace has no number, and so proves nothing: one of our own.
+        os.setsid()
         own_mounts()
         mount(b"proc", b"/proc", b"hidepid=ptraceable")
         _checked(_libc.prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0))
