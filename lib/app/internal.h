@@ -71,7 +71,8 @@ struct pause {
 };
 
 /* Ways to a datagram's acceptance (notifier tokens). */
-enum token { TOKEN_NONE, TOKEN_READY, TOKEN_TRIGGER };
+/* NEEDED: without it systemd would end a healthy service. */
+enum token { TOKEN_NONE, TOKEN_READY, TOKEN_TRIGGER, TOKEN_NEEDED };
 
 /* unhealthy.c: what follows the edge to unhealthy, step by step. */
 enum act_step { ACT_IDLE, ACT_DUMP_WAIT, ACT_HOOK, ACT_DONE };

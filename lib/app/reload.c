@@ -15,7 +15,7 @@ static void tell(struct supervisor *s, const char *message) {
 
 	if (!notifier_is_open(&s->notifier))
 		return;
-	r = notifier_send(&s->notifier, message, strlen(message), NULL, 0, TOKEN_NONE);
+	r = notifier_send(&s->notifier, message, strlen(message), NULL, 0, TOKEN_NEEDED);
 	if (r < 0)
 		log_warning("cannot tell systemd of the reload: %s", strerror(-r));
 	if (r == 0 && s->flush_at == USEC_INFINITY)

@@ -60,9 +60,12 @@ static bool is_passing(int error) {
 	       error == ENOMEM || error == ETOOMANYREFS;
 }
 
-/* Returns 1 sent, 0 again soon (see error), or a negative errno. */
+/*
+ * Returns 1 sent, 0 again soon (see error), or a negative errno.  What has a @token is well-formed,
+ * so nothing that is said against it is final: a policy that forbids it (EACCES) can be mended.
+ */
 static int send_now(struct notifier *n, const char *data, size_t length, const int *fds,
-		    size_t n_fds) {
+		    size_t n_fds, unsigned token) {
 	union {
 		struct cmsghdr header; /* for its alignment */
 		char bytes[CMSG_SPACE(sizeof(int) * NOTIFIER_FDS_MAX)];
@@ -81,6 +84,10 @@ static int send_now(struct notifier *n, const char *data, size_t length, const i
 				  : notify_vsock_send(&n->vsock, &n->address, n->address_length,
 						      data, length);
 
+		if (r < 0 && token != 0) {
+			n->error = -r;
+			return 0;
+		}
 		n->error = r == 0 ? EAGAIN : 0;
 		return r;
 	}
@@ -99,7 +106,7 @@ static int send_now(struct notifier *n, const char *data, size_t length, const i
 	do
 		sent = sendmsg(n->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
-	n->error = sent < 0 && is_passing(errno) ? errno : 0;
+	n->error = sent < 0 && (token != 0 || is_passing(errno)) ? errno : 0;
 	if (sent >= 0)
 		return 1;
 	return n->error != 0 ? 0 : -errno;
@@ -200,7 +207,7 @@ int notifier_send(struct notifier *n, const char *data, size_t length, const int
 	if (n->is_open) {
 		if (n->address.ss_family == AF_VSOCK && n_fds > 0)
 			return -EOPNOTSUPP;
-		r = notifier_flush(n) > 0 ? 0 : send_now(n, data, length, fds, n_fds);
+		r = notifier_flush(n) > 0 ? 0 : send_now(n, data, length, fds, n_fds, token);
 	}
 	if (r == 0)
 		return enqueue(n, data, length, fds, n_fds, token);
@@ -226,7 +233,7 @@ int notifier_ping(struct notifier *n) {
 		notifier_flush(n);
 	if (has_token(n))
 		return 0;
-	return send_now(n, ping, strlen(ping), NULL, 0);
+	return send_now(n, ping, strlen(ping), NULL, 0, 0);
 }
 
 size_t notifier_flush(struct notifier *n) {
@@ -235,7 +242,7 @@ size_t notifier_flush(struct notifier *n) {
 		unsigned token = e->token;
 		int r;
 
-		r = send_now(n, e->data, e->length, e->fds, e->n_fds);
+		r = send_now(n, e->data, e->length, e->fds, e->n_fds, token);
 		if (r == 0)
 			break;
 		entry_free(unlink_after(n, NULL));

@@ -49,7 +49,8 @@ bool notifier_is_open(const struct notifier *n);
 /*
  * Sends @length bytes (1..NOTIFY_MSG_MAX) with @fds (borrowed; copied where the message must wait)
  * behind everything that waits. @token is given to on_sent() when the manager took it (called from
- * inside this call where it goes at once, as its last act; 0: no call). Returns 1 sent, 0 queued,
+ * inside this call where it goes at once, as its last act; 0: no call); such a message waits for as
+ * long as it takes, whatever sendmsg(2) says against it. Returns 1 sent, 0 queued,
  * or a negative errno (-EINVAL, -EMSGSIZE, -ENOMEM, -EMFILE, -ENOBUFS: the queue is full;
  * -EOPNOTSUPP: fds over vsock; another of sendmsg(2)): not sent and not queued.
  */

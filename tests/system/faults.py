@@ -183,6 +183,8 @@ IMPOSSIBLE = {
     ("epoll_ctl", "EBADF"): "libev asserts that its fds are open",
     ("epoll_ctl", "EINVAL"): "libev asserts that its fds are open",
     ("epoll_ctl", "ELOOP"): "libev asserts that its fds are open",
+    ("fcntl", "EBADF"): "it is the answer for a closed fd, and fds 0 to 2 are open",
+    ("fclose", "EBADF"): "libsystemd asserts that its files are open",
     ("waitid", "ECHILD"): "there is a child",
 }
 

@@ -111,6 +111,12 @@ def test_an_fd_that_epoll_refuses_is_not_forgotten(stages, scenario):
     check(stages, scenario, "epoll_ctl", "ENOSPC", numbers=range(1, len(sites) + 1))
 
 
+def test_what_a_policy_forbids_once_is_said_to_systemd_all_the_same(stages):
+    """READY=1 above all: without it systemd ends a healthy service."""
+    sites = stages.base("kill")[1]["sdwd"]["sendmsg"]
+    check(stages, "kill", "sendmsg", "EACCES", numbers=range(1, len(sites) + 1))
+
+
 @pytest.mark.parametrize("function", ["calloc", "malloc"])
 def test_no_memory_at_the_start_is_said(stages, function):
     check(stages, "service", function, "ENOMEM")

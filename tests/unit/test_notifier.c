@@ -599,14 +599,13 @@ static void test_errors_that_pass(void **state) {
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		faults.sendmsg_error = errors[i];
 		faults.n_failing = 3;
-		assert_int_equal(send_text(w, "A=1", 1), 0);
+		assert_int_equal(send_text(w, "A=1", 0), 0);
 		assert_int_equal(notifier_ping(&w->n), 0);
 		assert_int_equal(notifier_flush(&w->n), 1);
 		assert_int_equal(notifier_flush(&w->n), 0);
 		assert_reads(w, "A=1");
 	}
 	assert_int_equal(w->n.n_lost, 0);
-	assert_int_equal(w->n_tokens, ARRAY_SIZE(errors));
 
 	faults.sendmsg_error = EINTR;
 	faults.n_failing = 2;
@@ -619,13 +618,13 @@ static void test_errors_that_stay(void **state) {
 
 	faults.sendmsg_error = EACCES;
 	faults.n_failing = 2;
-	assert_int_equal(send_text(w, "A=1", 1), -EACCES);
+	assert_int_equal(send_text(w, "A=1", 0), -EACCES);
 	assert_int_equal(notifier_ping(&w->n), -EACCES);
 	assert_int_equal(w->n.n_lost, 0);
 
 	faults.sendmsg_error = EAGAIN;
 	faults.n_failing = 2;
-	assert_int_equal(send_text(w, "A=1", 1), 0);
+	assert_int_equal(send_text(w, "A=1", 0), 0);
 	assert_int_equal(send_text(w, "B=1", 2), 0);
 	/* The first one is given up; those behind it go. */
 	faults.sendmsg_error = EACCES;
@@ -636,6 +635,25 @@ static void test_errors_that_stay(void **state) {
 	assert_int_equal(w->n.lost_error, EACCES);
 	assert_int_equal(w->n_tokens, 1);
 	assert_int_equal(w->tokens[0], 2);
+}
+
+static void test_no_error_is_final_for_what_has_a_token(void **state) {
+	static const int errors[] = {EACCES, EPERM, EPIPE, EPROTOTYPE};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		faults.sendmsg_error = errors[i];
+		faults.n_failing = 3;
+		assert_int_equal(send_text(w, "READY=1", 1), 0);
+		assert_int_equal(w->n.error, errors[i]);
+		assert_int_equal(notifier_ping(&w->n), 0);
+		assert_int_equal(notifier_flush(&w->n), 1);
+		assert_int_equal(notifier_flush(&w->n), 0);
+		assert_reads(w, "READY=1");
+		assert_int_equal(w->n.error, 0);
+	}
+	assert_int_equal(w->n.n_lost, 0);
+	assert_int_equal(w->n_tokens, ARRAY_SIZE(errors));
 }
 
 static void test_queue_is_bounded(void **state) {
@@ -992,6 +1010,7 @@ int main(void) {
 		IN_WORLD(test_nothing_is_allocated_on_the_way_of_a_ping),
 		IN_WORLD(test_errors_that_pass),
 		IN_WORLD(test_errors_that_stay),
+		IN_WORLD(test_no_error_is_final_for_what_has_a_token),
 		IN_WORLD(test_queue_is_bounded),
 		IN_WORLD(test_drop_takes_out_only_its_token),
 		IN_WORLD(test_on_sent_may_send),
