@@ -13,6 +13,7 @@
 #include "conf/show.h"
 #include "sys/notifier.h"
 #include "sys/self.h"
+#include "sys/unit_name.h"
 
 /* All that a wrong command line or file can say at once. */
 #define ERRORS_MAX 65536
@@ -58,7 +59,7 @@ static int run(struct conf *c, struct signals *signals, struct inherit *inherit,
 	char errors[ERRORS_MAX];
 	struct text t = TEXT_OVER(errors);
 	const char *socket = getenv("NOTIFY_SOCKET");
-	char *unit = is_from_manager() ? notifier_unit() : NULL;
+	char *unit = is_from_manager() ? unit_name_own() : NULL;
 	struct supervisor_setup setup = {
 		.conf = c,
 		.signals = signals,

@@ -9,14 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "sys/notify_address.h"
-#include "sys/unit_name.h"
 
 struct notifier_entry {
 	struct notifier_entry *next;
@@ -282,19 +282,12 @@ void notifier_close(struct notifier *n) {
 }
 
 usec_t notifier_watchdog_usec(void) {
-	uint64_t usec;
+	const char *text = getenv("WATCHDOG_USEC"), *whose = getenv("WATCHDOG_PID");
+	uint64_t usec, pid;
 
-	return sd_watchdog_enabled(0, &usec) > 0 ? usec : 0;
-}
-
-char *notifier_unit(void) {
-	char *unit = NULL;
-	int r = sd_pid_get_user_unit(0, &unit);
-
-	if (r < 0)
-		r = sd_pid_get_unit(0, &unit);
-	if (r >= 0)
-		return unit;
-	/* ENODATA: there is none. Else it could not find out. */
-	return r == -ENODATA ? NULL : unit_name_own();
+	if (!text || text_parse_u64(text, 1, UINT64_MAX - 1, &usec) < 0)
+		return 0;
+	if (whose && (text_parse_u64(whose, 1, INT_MAX, &pid) < 0 || (pid_t)pid != getpid()))
+		return 0;
+	return usec;
 }

@@ -76,13 +76,7 @@ void notifier_drop(struct notifier *n, unsigned token);
 void notifier_close(struct notifier *n);
 
 /*
- * W as systemd set it for this process (sd_watchdog_enabled(3)): 0 where there is none, "infinity",
- * or another process's WATCHDOG_PID.
+ * W as systemd set it for this process (WATCHDOG_USEC and WATCHDOG_PID, systemd.exec(5) and
+ * sd_watchdog_enabled(3)): 0 where there is none, "infinity", or another process's.
  */
 usec_t notifier_watchdog_usec(void);
-
-/*
- * The name of our unit, malloc'ed, or NULL: the user manager's first (sd_pid_get_user_unit(3)), for
- * to sd_pid_get_unit(3) every unit of a user is the user's own user@UID.service.
- */
-char *notifier_unit(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For where sd_pid_get_unit(3) does not know: it compares our control group with that of process 1,
- * which ProtectProc=invisible hides.  A service is a folder of its name below folders of slices
- * (systemd.slice(5)); a name that the kernel has a use for has '_' in front.
+ * As sd_pid_get_unit(3), which has to see the control group of process 1, and ProtectProc=invisible
+ * hides that.  A service is a folder of its name below folders of slices (systemd.slice(5)); a name
+ * that the kernel has a use for has '_' in front.
  */
 #include "sys/unit_name.h"
 
@@ -22,7 +22,7 @@ static bool ends_with(const char *text, size_t length, const char *end) {
 	return length > n && memcmp(text + length - n, end, n) == 0;
 }
 
-/* The first service in @path, which ends at @length, behind a user's manager. */
+/* The last service in @path, which ends at @length. */
 static char *service_in(const char *path, size_t length) {
 	const char *found = NULL;
 	size_t found_length = 0;
@@ -33,8 +33,6 @@ static char *service_in(const char *path, size_t length) {
 		if (ends_with(at, n, ".service")) {
 			found = at;
 			found_length = n;
-			if (strncmp(at, "user@", 5) != 0)
-				break;
 		}
 		at += n + 1;
 	}

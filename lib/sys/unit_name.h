@@ -5,7 +5,8 @@
 
 /*
  * The name of the service in @cgroups, what /proc/self/cgroup says: malloc'ed, or NULL where there
- * is none. Of a user's manager it is the service below it.
+ * is none. A manager that is a service itself (a user's, a container's) has its services below its
+ * own: it is the last one.
  */
 char *unit_name_of_cgroups(const char *cgroups);
 

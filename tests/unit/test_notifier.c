@@ -972,22 +972,6 @@ static void test_watchdog_usec(void **state) {
 	unsetenv("WATCHDOG_PID");
 }
 
-/* A unit is a part of our cgroup's path, or there is none. */
-static void test_unit(void **state) {
-	char cgroups[4096] = "", *unit;
-	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		fd_read_all(fd, cgroups, sizeof(cgroups) - 1);
-	fd_close(fd);
-	unit = notifier_unit();
-	if (unit)
-		assert_non_null(strstr(cgroups, unit));
-	else
-		assert_null(strstr(cgroups, ".service"));
-	free(unit);
-}
-
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -1019,7 +1003,6 @@ int main(void) {
 		IN_WORLD(test_vsock_each_connection_has_a_port_of_its_own),
 		IN_WORLD(test_vsock_of_this_kernel),
 		cmocka_unit_test(test_watchdog_usec),
-		cmocka_unit_test(test_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

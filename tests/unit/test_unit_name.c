@@ -19,6 +19,8 @@ static void test_names(void **state) {
 		{"0::/user.slice/user-1.slice/user@1.service/app.slice/web.service\n",
 		 "web.service"},
 		{"0::/user.slice/user-1.slice/user@1.service/init.scope\n", "user@1.service"},
+		{"0::/machine.slice/systemd-nspawn@c.service/payload/system.slice/web.service\n",
+		 "web.service"},
 		{"12:cpu:/system.slice/no.service\n1:name=systemd:/system.slice/web.service\n0::/"
 		 "\n",
 		 "web.service"},
