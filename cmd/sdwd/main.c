@@ -15,7 +15,8 @@
 #include "sys/self.h"
 #include "sys/unit_name.h"
 
-/* All that a wrong command line or file can say at once. */
+/* All that a wrong command line or file can say at once. Not kept on the stack: there each of its
+ * pages would be touched (-fstack-clash-protection), and be ours for good. */
 #define ERRORS_MAX 65536
 
 static void print_line(void *context, const char *line) {
@@ -56,7 +57,7 @@ static bool is_from_manager(void) {
 }
 
 static int run(struct conf *c, struct signals *signals, struct inherit *inherit, int *ret_status) {
-	char errors[ERRORS_MAX];
+	static char errors[ERRORS_MAX];
 	struct text t = TEXT_OVER(errors);
 	const char *socket = getenv("NOTIFY_SOCKET");
 	char *unit = is_from_manager() ? unit_name_own() : NULL;
@@ -92,7 +93,7 @@ static int run(struct conf *c, struct signals *signals, struct inherit *inherit,
  */
 static void read_config(int argc, char **argv, struct conf *c,
 			const struct probe_kind *const *kinds) {
-	char errors[ERRORS_MAX];
+	static char errors[ERRORS_MAX];
 	struct text t = TEXT_OVER(errors);
 	const char *path = NULL;
 
@@ -109,7 +110,7 @@ static void read_config(int argc, char **argv, struct conf *c,
  */
 static int with_conf(int argc, char **argv, struct conf *c, struct signals *signals,
 		     struct inherit *inherit, int *ret_status) {
-	char errors[ERRORS_MAX];
+	static char errors[ERRORS_MAX];
 	struct text t = TEXT_OVER(errors);
 	struct config_kinds kinds;
 
