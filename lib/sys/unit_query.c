@@ -103,8 +103,8 @@ static int open_bus(sd_bus **ret) {
 
 static int get_number(sd_bus *bus, const char *path, const char *name, int *ret) {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
-	int r = late_sd_bus_get_property_trivial(bus, MANAGER, path, MANAGER ".Service", name, &error,
-					    'i', ret);
+	int r = late_sd_bus_get_property_trivial(bus, MANAGER, path, MANAGER ".Service", name,
+						 &error, 'i', ret);
 
 	late_sd_bus_error_free(&error);
 	return r;
