@@ -119,10 +119,11 @@ def test_a_status_line_is_told_and_later_a_beat(sdwd, manager, child):
 @pytest.mark.option("silence")
 def test_silence_is_unhealthy_and_a_beat_is_recovery(sdwd, manager, child):
     run = sdwd("--heartbeat", "--silence=300ms", "--on-unhealthy=warn", command=child.command)
+    begin = time.monotonic()
     child("beat()")
-    ready = manager.wait_ready()
+    manager.wait_ready()
     run.wait_stderr("heartbeat: no sign of life")
-    assert time.monotonic() - ready.at >= 0.29
+    assert time.monotonic() - begin >= 0.3
     child("beat()")
     run.wait_stderr("healthy again")
 
@@ -146,10 +147,11 @@ def test_an_extend_line(sdwd, manager, child):
     child("beat(b'EXTEND_TIMEOUT_USEC=7000000\\n')")
     manager.wait_for("EXTEND_TIMEOUT_USEC=7000000")
     child("beat()")
-    ready = manager.wait_ready()
+    manager.wait_ready()
+    begin = time.monotonic()
     child("beat(b'EXTEND_TIMEOUT_USEC=1500000\\n')")
     run.wait_stderr("(silent)")
-    assert time.monotonic() - ready.at > 1.4
+    assert time.monotonic() - begin >= 1.5
     assert len(manager.matching("EXTEND_TIMEOUT_USEC=")) == 1
 
 

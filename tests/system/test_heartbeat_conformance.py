@@ -104,8 +104,9 @@ def test_E8_a_client_that_stops_kicking(sdwd, manager, child):
     sdwd("--heartbeat", "--silence=1h", "--on-unhealthy=trigger", command=child.command, watchdog=10)
     child("beat(b'WATCHDOG_USEC=500000\\nREADY=1\\n')")
     manager.wait_ready()
+    begin = time.monotonic()
     kicked_at = child("[(time.sleep(0.05), time.monotonic(), beat(b'WATCHDOG=1\\n'))[1] for i in range(20)][-1]")
     trigger = manager.wait_for("WATCHDOG=trigger")
     # Kicked for longer than it lasts, then acted on when it has run out.
     assert 0.5 <= trigger.at - kicked_at < 5
-    assert kicked_at - manager.ready_at > 0.9
+    assert kicked_at - begin >= 0.9
