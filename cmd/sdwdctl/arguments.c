@@ -18,6 +18,11 @@ int usage_error(const struct verb *v, const char *format, ...) {
 	return CTL_USAGE;
 }
 
+int no_memory(const struct verb *v) {
+	fprintf(stderr, "sdwdctl: %s: out of memory\n", v->name);
+	return CTL_CANNOT;
+}
+
 void arguments_help(const struct verb *v) {
 	printf("Usage: sdwdctl %s%s%s%s\n\n%s.\n", v->name, v->options ? " [OPTION...]" : "",
 	       v->words[0] ? " " : "", v->words, v->help);

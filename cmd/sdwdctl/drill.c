@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fields.h"
 #include "tell.h"
 
 struct settings {
@@ -47,8 +48,10 @@ static int run(int argc, char **argv) {
 		return usage_error(&verb_drill, "%s is no name of a probe",
 				   opt_quoted(quoted, argv[2]));
 	parameters = json_object_new_object();
-	json_object_object_add(parameters, "probe", json_object_new_string(argv[2]));
-	r = tell(&verb_drill, argv[1], "Drill", parameters, s.timeout_usec, label);
+	if (field_put(parameters, "probe", json_object_new_string(argv[2])))
+		r = tell(&verb_drill, argv[1], "Drill", parameters, s.timeout_usec, label);
+	else
+		r = no_memory(&verb_drill);
 	json_object_put(parameters);
 	if (r == CTL_WELL)
 		printf("%s: %s counts as failed until sdwdctl resume, or the end\n", label,

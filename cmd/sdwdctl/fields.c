@@ -64,3 +64,10 @@ struct json_object *field_at(struct json_object *object, const char *name, size_
 	return at < field_count(object, name) ? json_object_array_get_idx(field(object, name), at)
 					      : NULL;
 }
+
+bool field_put(struct json_object *object, const char *name, struct json_object *value) {
+	if (object && value && json_object_object_add(object, name, value) == 0)
+		return true;
+	json_object_put(value);
+	return false;
+}

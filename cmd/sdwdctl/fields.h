@@ -34,3 +34,9 @@ size_t field_count(struct json_object *object, const char *name);
 
 /* Element @at of it, borrowed; NULL behind its end. */
 struct json_object *field_at(struct json_object *object, const char *name, size_t at);
+
+/*
+ * Adds a field to an object of ours. Takes @value, which is NULL where there was no memory for it;
+ * so may @object be. Returns false where memory ran out: then the field is not there.
+ */
+bool field_put(struct json_object *object, const char *name, struct json_object *value);

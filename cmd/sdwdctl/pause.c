@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/usec.h"
+#include "fields.h"
 #include "tell.h"
 
 struct settings {
@@ -75,10 +76,12 @@ static int run_pause(int argc, char **argv) {
 	if (r != 0)
 		return r < 0 ? CTL_USAGE : CTL_WELL;
 	parameters = json_object_new_object();
-	if (s.for_usec > 0)
-		json_object_object_add(parameters, "forUsec",
-				       json_object_new_int64((int64_t)s.for_usec));
-	r = tell(&verb_pause, argv[1], "Pause", parameters, s.timeout_usec, label);
+	/* Without it the pause would have no end. */
+	if (s.for_usec > 0 &&
+	    !field_put(parameters, "forUsec", json_object_new_int64((int64_t)s.for_usec)))
+		r = no_memory(&verb_pause);
+	else
+		r = tell(&verb_pause, argv[1], "Pause", parameters, s.timeout_usec, label);
 	json_object_put(parameters);
 	if (r != CTL_WELL)
 		return r;

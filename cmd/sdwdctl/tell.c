@@ -73,7 +73,7 @@ static const struct instance *find(const struct verb *v, const struct instances 
 
 	*ret = CTL_CANNOT;
 	if (!is_asked) {
-		fprintf(stderr, "sdwdctl: %s: out of memory\n", v->name);
+		*ret = no_memory(v);
 		return NULL;
 	}
 	for (size_t at = 0; at < all->n; at++) {

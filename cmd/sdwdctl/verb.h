@@ -57,3 +57,6 @@ void arguments_help(const struct verb *v);
 
 /* One line on stderr, "sdwdctl: VERB: ..." . Returns CTL_USAGE. */
 int usage_error(const struct verb *v, const char *format, ...) printf_like(2, 3);
+
+/* The same of memory that ran out. Returns CTL_CANNOT. */
+int no_memory(const struct verb *v);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "fields.h"
 
 #define READ_STEP ((size_t)16 * 1024)
 
@@ -19,16 +20,12 @@
 static int make_request(struct wire *w, const char *method, struct json_object *parameters,
 			bool is_stream) {
 	struct json_object *call = json_object_new_object();
-	const char *text;
+	const char *text = NULL;
 
-	if (!call)
-		return -ENOMEM;
-	json_object_object_add(call, "method", json_object_new_string(method));
-	if (parameters)
-		json_object_object_add(call, "parameters", json_object_get(parameters));
-	if (is_stream)
-		json_object_object_add(call, "more", json_object_new_boolean(true));
-	text = json_object_to_json_string_ext(call, JSON_C_TO_STRING_PLAIN);
+	if (field_put(call, "method", json_object_new_string(method)) &&
+	    (!parameters || field_put(call, "parameters", json_object_get(parameters))) &&
+	    (!is_stream || field_put(call, "more", json_object_new_boolean(true))))
+		text = json_object_to_json_string_ext(call, JSON_C_TO_STRING_PLAIN);
 	w->request = text ? strdup(text) : NULL;
 	w->request_length = w->request ? strlen(w->request) + 1 : 0;
 	json_object_put(call);

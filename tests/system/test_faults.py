@@ -172,3 +172,8 @@ def test_fork_fails(stages, error):
 @pytest.mark.parametrize("function", ["socket", "connect"])
 def test_no_socket_for_a_look(stages, function):
     check(stages, "kill", function, "ENOMEM" if function == "socket" else "EAGAIN")
+
+
+def test_a_pause_without_memory_is_none_and_never_one_without_an_end(stages):
+    verdicts = check(stages, "control", "calloc", "ENOMEM", program="sdwdctl")
+    assert not [v.said for v in verdicts.values() if re.search(r"sdwd: paused (?!for 1h)", v.said)]
