@@ -5,11 +5,16 @@ built with AddressSanitizer, which replaces malloc(3) itself and must be the fir
 """
 
 import concurrent.futures
+import errno
+import itertools
+import os
 import re
+import subprocess
 
 import pytest
 
 import faults
+from control import make_instance  # pylint: disable=unused-import
 
 # A few at a time: most of a run is waiting.
 JOBS = 6
@@ -174,6 +179,19 @@ def test_no_socket_for_a_look(stages, function):
     check(stages, "kill", function, "ENOMEM" if function == "socket" else "EAGAIN")
 
 
-def test_a_pause_without_memory_is_none_and_never_one_without_an_end(stages):
-    verdicts = check(stages, "control", "calloc", "ENOMEM", program="sdwdctl")
-    assert not [v.said for v in verdicts.values() if re.search(r"sdwd: paused (?!for 1h)", v.said)]
+
+def test_a_pause_without_memory_is_none_and_never_one_without_an_end(make_instance, build, tmp_path):
+    one = make_instance("--exec=true", "--interval=1h")
+    for number in itertools.count(1):
+        report = faults.Report(tmp_path / "report")
+        done = subprocess.run(
+            [build / "sdwdctl", "pause", one.path.name, "--for=1h"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False, env={**os.environ, "LD_PRELOAD": build / "tests/system/fault.so", "SDWD_FAULT_REPORT": report.path,
+                              "SDWD_FAULT": f"sdwdctl calloc {number} 1 {errno.ENOMEM}"})
+        assert done.returncode >= 0 and (done.returncode == 0 or done.stderr), (number, done)
+        status = one.status()
+        assert status["paused"] is (status["pausedLeftUsec"] is not None), (number, done)
+        one.ask("Resume")
+        if not report.read()[1]:
+            break
+    assert number > 10
