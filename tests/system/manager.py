@@ -14,6 +14,33 @@ FDS_MAX = 253
 PATIENCE_SECONDS = 20
 
 
+class Witness(threading.Thread):
+    """How long the machine let nobody here run: what comes late then is not late by anybody's fault."""
+
+    STEP, LATE = 0.02, 0.1
+
+    def __init__(self):
+        super().__init__(name="witness", daemon=True)
+        self._stalls = []    # (begin, end)
+        self.start()
+
+    def run(self):
+        last = time.monotonic()
+        while True:
+            time.sleep(self.STEP)
+            now = time.monotonic()
+            if now - last > self.STEP + self.LATE:
+                self._stalls.append((last, now))
+            last = now
+
+    def stalled(self, begin, end):
+        """Seconds between the two."""
+        return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in self._stalls)
+
+
+_witness = []
+
+
 class Datagram:
     """One message: at (CLOCK_MONOTONIC, seconds), pid, uid and gid of the sender, lines, fields, fds."""
 
@@ -45,6 +72,8 @@ class Manager:
     """
 
     def __init__(self, address):
+        if not _witness:
+            _witness.append(Witness())
         self.address = str(address)
         self.started_at = time.monotonic()
         self._news = threading.Condition()
@@ -88,11 +117,14 @@ class Manager:
         return found[0].at if found else None
 
     def longest_gap(self, until=None):
-        """Seconds: the longest time without a sign of life from READY=1 to @until (now), as WatchdogSec= sees it."""
+        """
+        Seconds: the longest time without a sign of life from READY=1 to @until (now), as WatchdogSec= sees it; without
+        the times in which the machine stood.
+        """
         signs = [d.at for d in self.all if d.has("WATCHDOG=1") or d.has("READY=1")]
         assert signs, "neither READY=1 nor a ping came"
         ends = signs[1:] + [time.monotonic() if until is None else until]
-        return max(end - begin for begin, end in zip(signs, ends))
+        return max(end - begin - _witness[0].stalled(begin, end) for begin, end in zip(signs, ends))
 
     def wait_for(self, what, timeout=PATIENCE_SECONDS, after=0.0, count=1):
         """

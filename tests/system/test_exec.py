@@ -438,7 +438,7 @@ def test_a_flood_of_output_delays_no_ping_and_no_stop(sdwd, manager, check):
     wait_until(lambda: len(one.runs()) > over.read_text().count("over"), "next flood")
     sent = time.monotonic()
     run.signal(signal.SIGTERM)
-    assert manager.wait_for("STOPPING=1").at - sent < 0.5
+    assert manager.wait_for("STOPPING=1").at - sent < 2
     assert run.wait() == -signal.SIGTERM
     assert outcomes(run.stderr(), "exec")[0] == ("pass", "ok", "exited with 0: y")
 

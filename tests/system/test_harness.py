@@ -371,3 +371,27 @@ def test_an_exception_is_left_out_and_no_other(under_valgrind):
     """
     code, out = under_valgrind("return 0;", text, "test_it.py::test_it[1]  why\n")
     assert code == 0 and "2 passed, 0 failed, 1 left out" in out
+
+
+
+WITNESS = """
+import sys, time
+from manager import Witness
+witness, begin = Witness(), time.monotonic()
+print("begins", flush=True)
+sys.stdin.readline()
+time.sleep(0.2)
+print(witness.stalled(begin, time.monotonic()), witness.stalled(0, begin))
+"""
+
+
+def test_a_stall_of_the_machine_is_no_gap():
+    with subprocess.Popen([sys.executable, "-c", WITNESS], cwd=TESTS / "system", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as one:
+        one.stdout.readline()
+        one.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        one.send_signal(signal.SIGCONT)
+        said, _ = one.communicate("\n")
+    during, before = map(float, said.split())
+    assert during > 0.3 and before < 0.1
