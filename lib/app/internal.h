@@ -237,6 +237,7 @@ void looks_judge(struct supervisor *s);
 void looks_ping(struct supervisor *s);
 bool looks_owe_ping(const struct supervisor *s); /* the manager's queue had no room for it */
 void looks_process(struct supervisor *s);
+void looks_hear(struct supervisor *s); /* what push probes have not read yet */
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
 usec_t looks_next_at(const struct supervisor *s);
 

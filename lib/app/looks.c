@@ -176,6 +176,12 @@ void looks_process(struct supervisor *s) {
 	}
 }
 
+void looks_hear(struct supervisor *s) {
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i].probe->class->drain)
+			s->slots[i].probe->class->drain(s->slots[i].probe);
+}
+
 /* A push probe whose lease is about to end: what it has to say was perhaps only not read yet. */
 static void drain_late(struct supervisor *s) {
 	for (size_t i = 0; i < s->n_slots; i++) {

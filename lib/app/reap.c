@@ -14,6 +14,12 @@
 
 static void on_child(struct supervisor *s, const struct reaped *r) {
 	if (r->is_gone) {
+		/* What it said last counts, however late we read it: without READY=1 systemd would
+		 * call a good end a failure. */
+		if (s->life == LIFE_STARTING) {
+			looks_hear(s);
+			supervisor_check_ready(s);
+		}
 		s->child.pid = 0;
 		if (adopt_takes_exit(s, r->wait_status, true))
 			return;

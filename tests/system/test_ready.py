@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from puppet import child, wait_until  # pylint: disable=unused-import
+from faults import children
+from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 
 
 def is_pingless_before_ready(manager):
@@ -29,6 +30,27 @@ def full_queue(manager):
 
 
 # What is waited for -----------------------------------------------------------------------------------------------
+
+
+HURRIED = """import os, signal, socket
+os.kill(os.getppid(), signal.SIGSTOP)
+{says}
+"""
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--notify"], "address = os.environ['NOTIFY_SOCKET']; "
+     "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', address.replace('@', chr(0)))"),
+    (["--heartbeat"], "os.write(int(os.environ['SDWD_HEARTBEAT_FD']), bytes([10]))"),
+    (["--heartbeat"], "os.write(int(os.environ['SDWD_HEARTBEAT_FD']), b'READY=1')"),
+], ids=["notify", "beat", "word"])
+def test_what_the_child_said_before_its_end_counts_however_late_it_is_read(sdwd, manager, options, says):
+    run = sdwd(*options, command=["/usr/bin/python3", "-SEc", HURRIED.format(says=says)])
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    wait_until(lambda: [state for _, state in children(run.pid)] == ["Z"], "end of the child")
+    run.signal(signal.SIGCONT)
+    assert run.wait() == 0
+    manager.wait_ready()
 
 
 @pytest.mark.option("ready")
