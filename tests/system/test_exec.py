@@ -232,7 +232,7 @@ def test_C11_a_huge_limit_of_open_files_costs_nothing(sdwd, manager, tmp_path):
         log = tmp_path / f"log-{limit}"
         run = sdwd(f"--exec=ulimit -n >>{log}", "--interval=10ms", "--start-interval=10ms",
                    preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
-        wait_until(lambda: log.exists() and log.read_text().count("\n") >= 200, "runs")
+        wait_until(lambda: log.exists() and log.read_text().count("\n") >= 200, "runs", 120)
         with open(f"/proc/{run.pid}/stat", encoding="utf-8") as stat:
             ticks = sum(map(int, stat.read().rpartition(")")[2].split()[13:15]))
         run.terminate()

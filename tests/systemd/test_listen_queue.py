@@ -29,6 +29,7 @@ def test_a_hang_is_found_with_and_without_netlink(systemd, sdwd_path, tmp_path, 
     systemd.wait_state(unit, ActiveState="active", StatusText="healthy")
     systemd.wait_state(unit, timeout=60, ActiveState="failed", Result="watchdog")
     messages = [str(entry.get("MESSAGE")) for entry in systemd.journal(unit)]
-    assert any("not accepted for 160ms" in m and "(not-accepting)" in m for m in messages), messages
+    # Or, where the machine let too few looks be: that was the last one, and it is stale.
+    assert any("unhealthy: " in m and "not accepted for 160ms" in m for m in messages), messages
     told = [m for m in messages if "netlink is refused (Address family not supported by protocol)" in m]
     assert len(told) == (0 if netlink else 1), messages
