@@ -19,6 +19,18 @@ function(sdwd_room name)
 	target_link_libraries(sdwd_${name} PUBLIC sdwd_flags ${uses} ${links})
 endfunction()
 
+# sdwd_folders(COMPONENT folder...): an install of that component makes those that are not there yet, and everybody may
+# enter them. cmake's own are made as the umask says, which for root is often such that no service gets at its program.
+function(sdwd_folders component)
+	foreach(folder ${ARGN})
+		if(NOT IS_ABSOLUTE "${folder}")
+			set(folder "\${CMAKE_INSTALL_PREFIX}/${folder}")
+		endif()
+		install(CODE "execute_process(COMMAND sh -c [=[umask 022 && mkdir -p \"$1\"]=] sh \"\$ENV{DESTDIR}${folder}\")"
+			COMPONENT ${component})
+	endforeach()
+endfunction()
+
 # sdwd_unit(NAME room...): tests/unit/test_NAME.c with cmocka, linked to those rooms, run by ctest.
 function(sdwd_unit name)
 	add_executable(test_${name} test_${name}.c)
