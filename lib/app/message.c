@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "app/internal.h"
 #include "app/message_ids.h"
@@ -83,6 +84,9 @@ void message_ready(struct supervisor *s) {
 }
 
 void message_start(struct supervisor *s) {
+	/* Podman hands on NOTIFY_SOCKET alone, and the unit outside may have a watchdog. */
+	bool is_container = getpid() == 1;
+
 	if (s->n_slots == 0)
 		log_notice("watching the process only: a hang will not be seen (see --http, "
 			   "--heartbeat, "
@@ -94,9 +98,13 @@ void message_start(struct supervisor *s) {
 		if (note)
 			log_notice("%s: %s", c->name, note);
 	}
+	if (notifier_is_open(&s->notifier) && !s->has_watchdog && is_container)
+		log_warning("no WATCHDOG_USEC in this container: nothing is sent to the watchdog "
+			    "that its unit may have (podman: --env=WATCHDOG_USEC)");
 	if (notifier_is_open(&s->notifier) && !s->has_watchdog && s->mode == ON_UNHEALTHY_WARN)
-		log_notice("no WatchdogSec= in this unit: an unhealthy service is only reported; "
-			   "--on-unhealthy=kill would end it");
+		log_notice(
+			"%san unhealthy service is only reported; --on-unhealthy=kill would end it",
+			is_container ? "" : "no WatchdogSec= in this unit: ");
 	if (notifier_is_open(&s->notifier) && !s->has_watchdog && s->mode == ON_UNHEALTHY_WITHHOLD)
 		log_warning("--on-unhealthy=withhold without WatchdogSec= in this unit: nobody "
 			    "will act");

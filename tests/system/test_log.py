@@ -452,3 +452,14 @@ def test_selinux_that_tells_nothing_is_warned_of_once(make_runner, sdwd_path, is
     assert run.wait() == 0
     assert run.stderr().count("SELinux: cannot find out the domain") == told
     assert run.stderr().count("SELinux:") == told
+
+
+def test_process_1_of_a_container_is_told_what_was_not_handed_on_to_it(make_runner, sdwd_path):
+    """podman hands on NOTIFY_SOCKET and not WATCHDOG_USEC: the unit outside may well have a WatchdogSec=."""
+    namespaces = ["--pid", "--fork"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--pid", "--fork"]
+    run = make_runner(shutil.which("unshare"))(*namespaces, sdwd_path, "--", "true")
+    assert run.wait() == 0
+    assert "sdwd: no WATCHDOG_USEC in this container: nothing is sent to the watchdog that its unit may have " \
+        "(podman: --env=WATCHDOG_USEC)\n" in run.stderr()
+    assert "sdwd: an unhealthy service is only reported; --on-unhealthy=kill would end it\n" in run.stderr()
+    assert "in this unit" not in run.stderr()
