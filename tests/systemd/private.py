@@ -104,6 +104,11 @@ class Private:
             self._units[stem] = f"{base}-{self._test}{instance}.{kind}"
         return self._units[stem]
 
+    def as_named(self, name):
+        """This test has a unit of that very name, because others, or its own settings, say it. Returns @name."""
+        self._units[name] = name
+        return name
+
     def unit(self, stem, text, reload=True):
         """Writes a unit file to /run/systemd/system; returns its name (see name())."""
         name = self.name(stem)

@@ -61,7 +61,7 @@ def test_it_is_installed_where_systemd_finds_it(systemd, stage, template):
     assert shown.startswith(f"# /{units[0].relative_to(stage)}\n")
     binary = re.search(r"^ExecStart=(\S+) --config=/etc/sdwd/%i\.conf$", shown, re.MULTILINE)[1]
     assert os.access(stage / binary.lstrip("/"), os.X_OK)
-    for page in ("man1/sdwd.1", "man5/sdwd.conf.5", "man7/sdwd-probes.7"):
+    for page in ("man1/sdwd.1", "man5/sdwd.conf.5", "man7/sdwd-probes.7", "man7/sdwd-recipes.7"):
         assert len(list(stage.rglob(page))) == 1
     example = re.search(r"\S+/examples/web\.conf", shown)[0]
     assert (stage / example.lstrip("/")).is_file()
