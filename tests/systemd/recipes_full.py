@@ -195,8 +195,9 @@ class Container(Recipe):
         return [pid for pid in found if self.systemd.run("cat", f"/proc/{pid}/comm", check=False).stdout == "busybox\n"]
 
     def after(self):
-        """Of what sdwd tells, conmon hands on the pings, and not the rest."""
-        assert self.show("StatusText") == {"StatusText": ""}
+        """Of what sdwd tells, the conmon of Debian 12 hands on READY=1 and the pings alone."""
+        version = self.systemd.run("podman", "--version").stdout.split()[-1]
+        assert self.show("StatusText") == {"StatusText": "" if version.startswith("4.3.") else "healthy"}, version
 
     def verdict(self):
         """As with the others, out of the line."""
