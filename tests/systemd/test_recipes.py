@@ -125,6 +125,8 @@ def examples(systemd, build):
     systemd.run("sh", "-c", "[ -e /usr/bin/podman ] || install -m 755 /bin/true /usr/bin/podman")
     texts = {path.name.replace("@", "@bash"): path.read_text(encoding="utf-8")
              for path in EXAMPLES.iterdir() if path.suffix in (".service", ".socket")}
+    # The name of the bus itself, which is not to be taken away.
+    texts["dbus-example.service"] = texts.pop("dbus.service")
     yield texts
     recipes.uninstall(systemd)
 
@@ -134,10 +136,13 @@ def test_systemd_has_nothing_to_say_against_any(systemd, examples):
         systemd.write(f"/run/examples/{name}", text)
     paths = [f"/run/examples/{name}" for name in examples]
     assert {"nginx.service", "activated.socket", "worker@bash.service", "container.service"} <= examples.keys()
-    for words in (["--system", *paths], ["--user", "/run/examples/user.service", "/run/examples/dbus.service"]):
+    for words in (["--system", *paths], ["--user", "/run/examples/user.service", "/run/examples/dbus-example.service"]):
         # --man=no: the pages are not where man(1) looks.
         done = systemd.run("env", "XDG_RUNTIME_DIR=/run", "systemd-analyze", "verify", "--man=no", *words, check=False)
-        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+        said = (done.stdout + done.stderr).splitlines()
+        # Debian 11 knows it not yet, and says that it ignores it.
+        said = [line for line in said if systemd.version >= 248 or "'PrivateIPC'" not in line]
+        assert (done.returncode, said) == (0, [])
 
 
 def test_sdwdctl_has_nothing_to_say_against_any(systemd, examples):
