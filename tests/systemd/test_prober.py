@@ -46,7 +46,7 @@ def test_the_example_of_dbus(systemd, build, tmp_path):
     sdwd, _ = install(systemd, build / "sdwd", build / PROBER)
     bus = Bus(tmp_path / "b")
     try:
-        text = (EXAMPLES / "dbus.service").read_text(encoding="utf-8").replace("/usr/bin/sdwd ", f"{sdwd} ")
+        text = (EXAMPLES / "dbus-echo.service").read_text(encoding="utf-8").replace("/usr/bin/sdwd ", f"{sdwd} ")
         address = f"[Service]\nEnvironment=DBUS_SESSION_BUS_ADDRESS={bus.address}\n"
         unit = systemd.unit("dbus-example", text.replace("[Service]\n", address))
         systemd.start(unit)
