@@ -267,7 +267,8 @@ def test_a_container_without_systemd_is_ended_and_started_again(systemd, podman)
     for number in (1, 2):
         wrapped.wait_for(lambda number=number: said().count("ready after") == number, said, 60)
         systemd.run("kill", "-STOP", busybox(systemd, podman, "alone"))
-    wrapped.wait_for(lambda: state(podman, "alone")["Status"] == "exited" and said().count("ending the service") == 2, said, 60)
+    wrapped.wait_for(lambda: state(podman, "alone")["Status"] == "exited" and said().count("ending the service") == 2,
+                     said, 60)
     assert state(podman, "alone")["ExitCode"] == 124, said()
 
 
