@@ -256,8 +256,8 @@ def test_a_container_that_is_not_told_of_the_watchdog_says_so(systemd, build, po
 
 
 def test_a_container_without_systemd_is_ended_and_started_again(systemd, podman):
-    podman("run", "-d", "--restart=on-failure:1", "--name=alone", "--cgroups=disabled", "--network=host", "--entrypoint=/usr/bin/sdwd", IMAGE,
-           "--watchdog-sec=3s", "--http=http://127.0.0.1:8085/", "--", "/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:8085",
+    podman("run", "-d", "--restart=on-failure:1", "--name=alone", "--cgroups=disabled", "--network=host",
+           "--entrypoint=/usr/bin/sdwd", IMAGE, "--watchdog-sec=3s", "--http=http://127.0.0.1:8085/", "--", "/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:8085",
            "-h", "/srv")
 
     def said():
