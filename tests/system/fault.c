@@ -255,6 +255,10 @@ void *realloc(void *p, size_t size) {
 	return hits("realloc") ? NULL : __libc_realloc(p, size);
 }
 
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* glibc 2.31 has no name for it */
+#endif
+
 /* The calls that have no function, by their numbers. */
 static const struct {
 	long number;

@@ -11,9 +11,14 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-EXAMPLES = ["dbus.service", "exec.service", "file.service", "grpc.service", "hardened.service", "heartbeat.service",
-            "http.service", "https.service", "listen-queue.service", "notify.service", "pidfile.service",
-            "tcp.service", "unix.service", "web.conf"]
+EXAMPLES = {
+    **dict.fromkeys(["worker-bash", "worker-perl", "worker-python"], 0o755),
+    **dict.fromkeys(
+        ["Containerfile", "activated.service", "activated.socket", "container.container", "container.service",
+         "dbus-echo.service", "exec.service", "file.service", "grpc.service", "gunicorn.service", "hardened.service",
+         "heartbeat.service", "http.service", "https.service", "java.service", "listen-queue.service", "nginx.service",
+         "node.service", "notify.service", "pidfile.service", "tcp.service", "unix.service", "user.service", "web.conf",
+         "worker.c", "worker@.service"], 0o644)}
 # Below the prefix, by package; {zsh} is the one folder that differs between distributions.
 EXPECTED = {
     "sdwd": [
@@ -24,10 +29,11 @@ EXPECTED = {
         ("share/doc/sdwd/CHANGELOG.md", 0o644),
         ("share/doc/sdwd/LICENSE", 0o644),
         ("share/doc/sdwd/README.md", 0o644),
-        *[(f"share/doc/sdwd/examples/{name}", 0o644) for name in EXAMPLES],
+        *[(f"share/doc/sdwd/examples/{name}", mode) for name, mode in EXAMPLES.items()],
         ("share/man/man1/sdwd.1", 0o644),
         ("share/man/man5/sdwd.conf.5", 0o644),
         ("share/man/man7/sdwd-probes.7", 0o644),
+        ("share/man/man7/sdwd-recipes.7", 0o644),
     ],
     "sdwd-prober": [
         ("libexec/sdwd/sdwd-prober", 0o755),

@@ -23,7 +23,8 @@ class Block:
 
 def blocks():
     """All of them, in order."""
-    pages = sorted((TOP / "man").glob("*.[1-9]"))
+    # What sdwd-recipes(7) shows is of files: tests/lint/recipes, test_recipes.py and full-recipes.
+    pages = sorted(page for page in (TOP / "man").glob("*.[1-9]") if page.name != "sdwd-recipes.7")
     return of_markdown(TOP / "README.md") + [block for page in pages for block in of_mdoc(page)]
 
 
