@@ -28,7 +28,7 @@
 
 /* Of the notifier's queue this is left to what sdwd itself has to say. */
 #define OWN_ROOM 64
-/* So many times in a row the kernel may have no memory for one. */
+/* So many times in a row a call may fail: of memory, or of what nobody expects. */
 #define RELAY_FAULTS_MAX 1000
 
 /* Fields that go up as they are, whatever the state. */
@@ -273,7 +273,7 @@ static bool drain(struct supervisor *s, bool is_patient) {
 		if (r == -EBADMSG)
 			continue;
 		/* What waits there is still there; the loop comes back for it. */
-		if ((r == -ENOMEM || r == -ENOBUFS) && ++s->n_relay_faults < RELAY_FAULTS_MAX)
+		if (r < 0 && ++s->n_relay_faults < RELAY_FAULTS_MAX)
 			return false;
 		if (r < 0) {
 			log_warning("the child's NOTIFY_SOCKET broke: %s", strerror(-r));

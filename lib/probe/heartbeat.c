@@ -32,6 +32,8 @@
 #define TURN_READS 16
 #define READ_SIZE 4096
 #define TURN_USEC ALLOWANCE_BURST
+/* So many times in a row read(2) may fail as it never does of a pipe: then that is its end. */
+#define FAULTS_MAX 1000
 
 struct heartbeat {
 	struct probe base;
@@ -44,6 +46,7 @@ struct heartbeat {
 			     too */
 	bool is_beat_due; /* read, not told yet */
 	bool is_closed_told;
+	unsigned n_faults;
 	size_t line_length;
 	char line[LINE_MAX_LENGTH];
 };
@@ -147,15 +150,17 @@ static void drain(struct heartbeat *h) {
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		/* What it is comes again: the loop, too. */
+		if (n < 0 && (errno == EAGAIN || ++h->n_faults < FAULTS_MAX))
 			break;
 		if (n > 0) {
+			h->n_faults = 0;
 			take_bytes(h, data, (size_t)n);
 			if (usec_now() >= usec_add(began_at, TURN_USEC))
 				break;
 			continue;
 		}
-		/* 0, or an error that no pipe knows: the source ends, never a busy loop. */
+		/* 0, or an error that stays: the source ends, never a busy loop. */
 		if (h->line_length > 0)
 			take_line(h);
 		close_pipe(h);

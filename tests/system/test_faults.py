@@ -167,6 +167,11 @@ def test_an_fd_that_cannot_be_asked_for_its_flags(stages):
     check(stages, "probes", "fcntl", "EINTR", numbers=range(1, 6))
 
 
+@pytest.mark.parametrize("function, error", [("read", "EIO"), ("recvmsg", "EINVAL")])
+def test_what_the_child_says_is_not_given_up_for_one_error(stages, function, error):
+    check(stages, "service", function, error, numbers=range(1, 9))
+
+
 @pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
 def test_fork_fails(stages, error):
     """Of the command: 125. Of a check: nothing is known."""
