@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bare COMMAND [ARGUMENT...]: the least that a supervisor with these libraries can be. It has a
- * libev loop and asks libsystemd for the watchdog, then fork, exec, wait, and the child's status.
- * What sdwd costs above it is sdwd's own doing.
+ * bare COMMAND [ARGUMENT...]: the least that a supervisor with sdwd's libraries can be (it is
+ * linked with those that sdwd is linked with). It has a libev loop, then fork, exec, wait, and the
+ * child's status. What sdwd costs above it is sdwd's own doing.
  */
 #include <errno.h>
 #include <ev.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 int main(int argc, char **argv) {
 	struct ev_loop *loop;
-	uint64_t watchdog_usec;
 	int status;
 	pid_t pid;
 
 	if (argc < 2)
 		return 125;
 	loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
-	if (!loop || sd_watchdog_enabled(0, &watchdog_usec) < 0)
+	if (!loop)
 		return 125;
 
 	pid = fork();

@@ -2,6 +2,7 @@
 """What every measure needs: programs in the background, and what the kernel says of them."""
 
 import contextlib
+import dataclasses
 import os
 import re
 import signal
@@ -31,20 +32,42 @@ def run(*command, **options):
     return done.stdout
 
 
+@dataclasses.dataclass
+class Bench:
+    """What a measure is given."""
+
+    sdwd: Path
+    folder: Path                # ours alone; the helpers are there
+    server: object
+    peers: object               # peers.Peers
+    is_quick: bool
+
+    def times(self, full, quick):
+        return quick if self.is_quick else full
+
+    def helper(self, name):
+        return self.folder / name
+
+
+def table(titles, subjects):
+    """{title: {subject: []}}, to be filled."""
+    return {title: {name: [] for name in subjects} for title in titles}
+
+
 def by_turns(folder, count, runs_a_turn, subjects, *options):
     """
-    Runs @subjects by turns.c, @count turns of @runs_a_turn; gives wall time, CPU time and time to the word, in us,
-    each as {subject: [a median for each turn]}.
+    Runs @subjects by turns.c, @count turns of @runs_a_turn; gives wall time, CPU time, time to the word, and from there to
+    the end, in us, each as {subject: [a median for each turn]}.
     """
     words = []
     for command in subjects.values():
         words += ([";"] if words else []) + list(command)
     run(folder / "turns", *options, 3, *words, env=environment())
     lines = run(folder / "turns", *options, count * runs_a_turn, *words, env=environment()).splitlines()
-    runs = [{name: [] for name in subjects} for _ in range(3)]
+    runs = [{name: [] for name in subjects} for _ in range(4)]
     for line in lines:
-        number, wall_nsec, cpu_usec, word_nsec = map(int, line.split())
-        for which, value in zip(runs, (wall_nsec / 1000, cpu_usec, word_nsec / 1000)):
+        number, wall_nsec, of_cpu_usec, word_nsec = map(int, line.split())
+        for which, value in zip(runs, (wall_nsec / 1000, of_cpu_usec, word_nsec / 1000, (wall_nsec - word_nsec) / 1000)):
             which[list(subjects)[number]].append(value)
     return [{name: [statistics.median(values[i:i + runs_a_turn]) for i in range(0, len(values), runs_a_turn)]
              for name, values in which.items()} for which in runs]
@@ -61,6 +84,13 @@ def children(pid):
     return []
 
 
+def descendants(pid):
+    found = []
+    for child in children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
 def ended(process):
     """Ends @process, which is ours, in order."""
     with contextlib.suppress(ProcessLookupError):
@@ -74,37 +104,60 @@ def ended(process):
 
 
 @contextlib.contextmanager
-def started(command, **more):
-    """@command in the background, with its output thrown away."""
+def started(command, stdout=subprocess.DEVNULL, **more):
+    """@command in the background, with its output thrown away; @more is its environment."""
     process = subprocess.Popen([str(word) for word in command], env=environment(**more), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+                               stdout=stdout, stderr=subprocess.DEVNULL, cwd="/")
     try:
         yield process
     finally:
-        # First what runs below it: bare passes no signal on.
+        end_all([process])
+
+
+def end_all(processes):
+    """Ends @processes, which are ours, and what runs below them: bare passes no signal on, and others start it anew."""
+    below = []
+    for process in processes:
+        mine = descendants(process.pid)
+        below += [(pid, start_of(pid)) for pid in mine]
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         for child in children(process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
+    for process in processes:
         ended(process)
+    for pid, start in below:
+        if start is not None and start_of(pid) == start:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def until(what, condition, process):
-    """Waits for @condition, while @process lives."""
+def start_of(pid):
+    """What tells a process from a later one of the same pid; None: there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return stat[stat.rindex(")") + 2:].split()[19]
+    return None
+
+
+def until(what, condition, process, every=0.005):
+    """Waits for @condition, while @process lives; looks @every so many seconds."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if process.poll() is not None:
             fail(f"{process.args[0]} ended with {process.returncode} before {what}")
         if time.monotonic() > deadline:
             fail(f"no {what} within {PATIENCE_SECONDS} s")
-        time.sleep(0.005)
+        time.sleep(every)
 
 
 class Server:
     """server.c: what looks and pings go to."""
 
-    def __init__(self, folder):
-        self.socket = str(folder / "notify")
-        self._process = subprocess.Popen([folder / "server", self.socket], stdin=subprocess.PIPE,
+    def __init__(self, folder, program):
+        self.socket, self.stream = str(folder / "notify"), str(folder / "stream")
+        self._process = subprocess.Popen([program, self.socket, self.stream], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, text=True)
         self.port = int(self._process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}/"

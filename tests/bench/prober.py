@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What is done by another process: the prober and exec looks, beside sdwd's own HTTP looks in the same run."""
+"""
+prober  what sdwd costs with its second process (needs root): start to the child's first step, to the end, to the first good
+        look; memory of both; CPU time of a look that the prober or a command does (secure.py, a gRPC server; one each 40 ms),
+        with all processes of sdwd, against an in-process HTTP look
+"""
 
 import contextlib
 import shutil
@@ -12,6 +16,13 @@ from pathlib import Path
 from common import (HERE, PATIENCE_SECONDS, by_turns, children, cpu_usec, fail, has_sleeping_child, memory, reaped_usec,
                     run, started, until)
 
+COMPARED = {
+    "prober start": [("with prober", "sdwd"), ("with prober", "sdwd --http"), ("sdwd again", "sdwd")],
+    "prober ready": [("with prober", "sdwd --http"), ("sdwd --http again", "sdwd --http")],
+    "prober idle": [(f"both, {kind}", "sdwd") for kind in ("https, one CA", "https, system's CAs", "http by name")],
+    "looks": [(kind, "http") for kind in ("exec", "http by name", "grpc", "https, one CA", "https, system's CAs",
+                                          "https, these as one file", "http again")],
+}
 START_TURNS, START_RUNS = 40, 3             # a turn's sample is the median of its runs
 IDLE_TURNS, IDLE_SETTLE_SECONDS = 5, 0.4
 LOOK_TURNS, LOOKS_A_TURN, LOOKS_BEFORE = 5, 120, 10
@@ -128,23 +139,26 @@ def prober_of(pid):
 
 # What is measured: each gives {measure: {subject: [a sample for each turn]}} ----------------------------------------
 
-def measure_start(sdwd, folder, w):
+def measure_start(bench, w):
+    sdwd, folder = bench.sdwd, bench.folder
+    turns, runs = bench.times(START_TURNS, 5), bench.times(START_RUNS, 1)
     http, https = f"--http={w.server.url}", [f"--http={w.url}", f"--http-ca={w.ca}"]
     began = ["--", folder / "began"]
-    wall, cpu, word = by_turns(folder, START_TURNS, START_RUNS, {
+    wall, cpu, word, _ = by_turns(folder, turns, runs, {
         "sdwd": [sdwd, *began], "sdwd --http": [sdwd, http, *began], "with prober": [sdwd, *https, *began],
         "sdwd again": [sdwd, *began]})
     found = {"prober start, to the child's first step (us)": word, "prober start, to the end (us)": wall,
              "prober start, CPU time (us)": cpu}
     sleep = ["--interval=1h", "--start-interval=1h", "--", "sleep", "1000"]
-    _, ready_cpu, ready = by_turns(folder, START_TURNS, START_RUNS, {
+    _, ready_cpu, ready, _ = by_turns(folder, turns, runs, {
         "sdwd --http": [sdwd, http, *sleep], "with prober": [sdwd, *https, *sleep], "sdwd --http again": [sdwd, http, *sleep]},
         f"--ready={folder / 'ready'}")
     return found | {"prober ready, to the first good look (us)": ready, "prober ready, CPU time (us)": ready_cpu}
 
 
-def measure_idle(sdwd, w):
+def measure_idle(bench, w):
     """After the first look, and nothing more to do."""
+    sdwd = bench.sdwd
     def with_prober(*options, inside=False):
         return [*(w.inside if inside else []), sdwd, *options, "--interval=1h", "--start-interval=1h", "--", "sleep", "1000"]
     subjects = {
@@ -162,7 +176,7 @@ def measure_idle(sdwd, w):
     def add(name, values):
         for title, value in zip(titles, values):
             found[title].setdefault(name, []).append(value)
-    for _ in range(IDLE_TURNS):
+    for _ in range(bench.times(IDLE_TURNS, 2)):
         for name, (command, looks) in subjects.items():
             begin = looks() if looks else 0
             with started(command) as process:
@@ -179,11 +193,13 @@ def measure_idle(sdwd, w):
     return found
 
 
-def measure_look(sdwd, w):
+def measure_look(bench, w):
     """
     CPU time of one look with its ping: of sdwd, its prober, and the commands that it ran. Counted are the looks that the
     server answered, of --exec the pings.
     """
+    sdwd = bench.sdwd
+
     def command(*options, inside=False):
         return [*(w.inside if inside else []), sdwd, *options, f"--interval={LOOK_MSEC}ms", f"--start-interval={LOOK_MSEC}ms",
                 f"--fast-interval={LOOK_MSEC}ms", f"--timeout={LOOK_TIMEOUT_MSEC}ms", "--fall=1", "--", "sleep", "1000"]
@@ -203,7 +219,7 @@ def measure_look(sdwd, w):
     titles = ["looks, CPU time (us)", "sdwd's own part of looks (us)", "looks, pings"]
     found = {title: {name: [] for name in subjects} for title in titles}
     failures = 0
-    for _ in range(LOOK_TURNS):
+    for _ in range(bench.times(LOOK_TURNS, 2)):
         for name, (words, looks) in subjects.items():
             while (sample := _one_turn(words, looks, w)) is None:
                 failures += 1
@@ -235,3 +251,8 @@ def _one_turn(command, looks, w):
         return None
     n, pings, own, others = (b - a for a, b in zip(before[1:], after[1:]))
     return (own + others) / n, own / n, pings / n
+
+
+def measure(bench):
+    with world(bench.folder, bench.server) as w:
+        return measure_start(bench, w) | measure_idle(bench, w) | measure_look(bench, w)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * server SOCKET: what a look and its ping talk to. An HTTP server on a free port of 127.0.0.1 that
- * answers every request with a 200 and closes, and a manager that drains the datagram socket it
- * makes at SOCKET. The port comes on stdout; then each line on stdin is answered by one of three
- * numbers: responses, pings, other messages so far. Ends with the end of stdin.
+ * server SOCKET STREAM: what a look and its ping talk to. An HTTP server on a free port of
+ * 127.0.0.1 and at the Unix socket STREAM that answers every request with a 200 and closes, and a
+ * manager that drains the datagram socket it makes at SOCKET. The port comes on stdout; then each
+ * line on stdin is answered by one of three numbers: responses, pings, other messages so far. Ends
+ * with the end of stdin.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 64
+#define LISTENED 4 /* stdin, the manager's socket, and two that are listened at */
 
 static const char response[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 			       "Content-Length: 3\r\nConnection: close\r\n\r\nok\n";
@@ -34,14 +36,16 @@ static int listen_tcp(void) {
 	return fflush(stdout) == 0 ? fd : -1;
 }
 
-static int open_manager(const char *path) {
+static int open_unix(const char *path, int type) {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || strlen(path) >= sizeof(a.sun_path))
 		return -1;
 	memcpy(a.sun_path, path, strlen(path));
-	return bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -1 : fd;
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return -1;
+	return type == SOCK_STREAM && listen(fd, 128) < 0 ? -1 : fd;
 }
 
 static void drain(int fd) {
@@ -67,32 +71,34 @@ static void answer(int fd) {
 }
 
 int main(int argc, char **argv) {
-	struct pollfd fds[3 + CONNECTIONS_MAX] = {{.events = POLLIN}};
-	nfds_t n_fds = 3;
+	struct pollfd fds[LISTENED + CONNECTIONS_MAX] = {{.events = POLLIN}};
+	nfds_t n_fds = LISTENED;
 	char line[64];
 
-	if (argc != 2)
+	if (argc != 3)
 		return 2;
-	fds[1] = (struct pollfd){.fd = open_manager(argv[1]), .events = POLLIN};
-	fds[2] = (struct pollfd){.fd = listen_tcp(), .events = POLLIN};
-	if (fds[1].fd < 0 || fds[2].fd < 0) {
+	fds[1] = (struct pollfd){.fd = open_unix(argv[1], SOCK_DGRAM), .events = POLLIN};
+	fds[2] = (struct pollfd){.fd = open_unix(argv[2], SOCK_STREAM), .events = POLLIN};
+	fds[3] = (struct pollfd){.fd = listen_tcp(), .events = POLLIN};
+	if (fds[1].fd < 0 || fds[2].fd < 0 || fds[3].fd < 0) {
 		perror("server");
 		return 1;
 	}
 	for (;;) {
 		if (poll(fds, n_fds, -1) < 0 && errno != EINTR)
 			return 1;
-		for (nfds_t i = n_fds; i-- > 3;)
+		for (nfds_t i = n_fds; i-- > LISTENED;)
 			if (fds[i].revents != 0) {
 				answer(fds[i].fd);
 				fds[i] = fds[--n_fds];
 			}
-		if (fds[2].revents != 0 && n_fds < 3 + CONNECTIONS_MAX) {
-			int fd = accept4(fds[2].fd, NULL, NULL, SOCK_CLOEXEC);
+		for (int i = 2; i < LISTENED; i++)
+			if (fds[i].revents != 0 && n_fds < LISTENED + CONNECTIONS_MAX) {
+				int fd = accept4(fds[i].fd, NULL, NULL, SOCK_CLOEXEC);
 
-			if (fd >= 0)
-				fds[n_fds++] = (struct pollfd){.fd = fd, .events = POLLIN};
-		}
+				if (fd >= 0)
+					fds[n_fds++] = (struct pollfd){.fd = fd, .events = POLLIN};
+			}
 		if (fds[1].revents != 0)
 			drain(fds[1].fd);
 		if (fds[0].revents != 0) {

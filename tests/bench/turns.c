@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turns [--ready=SOCKET] COUNT COMMAND... ; COMMAND... ; ...: runs each command by turns, A B C A B
- * C ..., COUNT times, and prints a line for each run: the command's number, nanoseconds by the
- * clock, microseconds of CPU of it and of all that it waited for, and nanoseconds to its word. That
- * is the time that it writes to stdout (began.c), else 0; with --ready, when READY=1 came to the
- * datagram socket that this program makes at SOCKET, and then the command gets SIGTERM. A small
- * starter: what starts them is part of what is measured, and should be little and the same for all.
- * Their stderr goes to /dev/null. An exit status other than 0 ends it, with --ready one other than
- * SIGTERM.
+ * turns [--ready=SOCKET | --term] COUNT COMMAND... ; COMMAND... ; ...: runs each command by turns,
+ * A B C A B C ..., COUNT times, and prints a line for each run: the command's number, nanoseconds
+ * by the clock, microseconds of CPU of it and of all that it waited for, and nanoseconds to its
+ * word. That is the time that it writes to stdout (began.c), else 0. With --ready it is when
+ * READY=1 came to the datagram socket that this program makes at SOCKET, and then the command gets
+ * SIGTERM. With --term (termed.c) the command gets SIGTERM some time after its word, writes a
+ * second one, and nanoseconds from the signal to that are told. A small starter: what starts them
+ * is part of what is measured, and should be little and the same for all. Their stderr goes to
+ * /dev/null. An exit status other than 0 ends it, with --ready one other than SIGTERM.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,11 +27,13 @@
 
 #define COMMANDS_MAX 16
 #define PATIENCE_MSEC 30000
+#define BEFORE_TERM_MSEC 5
 
 extern char **environ;
 
 static int word_fd;         /* what the commands' stdout is read from, not blocking */
 static int manager_fd = -1; /* of --ready, not blocking */
+static int sends_term;
 
 static long long nanoseconds(void) {
 	struct timespec t;
@@ -87,6 +90,27 @@ static long long read_word(void) {
 	return atoll(word);
 }
 
+/* A word that may still have to come. */
+static long long wait_word(void) {
+	struct pollfd p = {.fd = word_fd, .events = POLLIN};
+
+	return poll(&p, 1, PATIENCE_MSEC) > 0 ? read_word() : 0;
+}
+
+/* From SIGTERM for @pid to the time that its child says, or 0. */
+static long long time_term(pid_t pid) {
+	long long begin, end;
+
+	if (wait_word() == 0)
+		return 0;
+	/* What was just started does its first things: that is not what is measured. */
+	(void)poll(NULL, 0, BEFORE_TERM_MSEC);
+	begin = nanoseconds();
+	(void)kill(pid, SIGTERM);
+	end = wait_word();
+	return end > begin ? end - begin : 0;
+}
+
 static int run(int number, char **command, const posix_spawn_file_actions_t *actions) {
 	long long begin = nanoseconds(), end, word = 0;
 	struct rusage usage;
@@ -104,13 +128,21 @@ static int run(int number, char **command, const posix_spawn_file_actions_t *act
 		if (word == 0)
 			fprintf(stderr, "turns: %s: no READY=1\n", command[0]);
 	}
+	if (sends_term) {
+		word = time_term(pid);
+		if (word == 0) {
+			fprintf(stderr, "turns: %s: no word of SIGTERM\n", command[0]);
+			(void)kill(pid, SIGKILL);
+		}
+		word += begin;
+	}
 	while (wait4(pid, &status, 0, &usage) < 0)
 		if (errno != EINTR)
 			return -1;
 	end = nanoseconds();
 	if (manager_fd >= 0)
 		drain_manager();
-	else
+	else if (!sends_term)
 		word = read_word();
 	if (manager_fd < 0 ? status != 0
 			   : word == 0 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM) {
@@ -134,6 +166,11 @@ int main(int argc, char **argv) {
 			perror("turns: --ready");
 			return 1;
 		}
+		argv++;
+		argc--;
+	}
+	if (argc > 1 && strcmp(argv[1], "--term") == 0) {
+		sends_term = 1;
 		argv++;
 		argc--;
 	}

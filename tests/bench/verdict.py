@@ -4,50 +4,49 @@
 import statistics
 
 FEW_TURNS = 20      # below, quartiles say little
+LEAST_TURNS = 3     # below, nothing does
 
-COMPARED = {
-    "start": [("sdwd", "tini"), ("sdwd", "bare"), ("bare again", "bare")],
-    "idle": [("sdwd", "tini"), ("sdwd", "bare"), ("sdwd --http", "sdwd")],
-    "look": [("sdwd", "look.c"), ("look.c again", "look.c")],
-    "prober start": [("with prober", "sdwd"), ("with prober", "sdwd --http"), ("sdwd again", "sdwd")],
-    "prober ready": [("with prober", "sdwd --http"), ("sdwd --http again", "sdwd --http")],
-    "prober idle": [(f"both, {kind}", "sdwd") for kind in ("https, one CA", "https, system's CAs", "http by name")],
-    "looks": [(kind, "http") for kind in ("exec", "http by name", "grpc", "https, one CA", "https, system's CAs",
-                                          "https, these as one file", "http again")],
-}
 # Pairs of the same program: a verdict on one of these is a wrong one.
 CONTROLS = {("bare again", "bare"), ("look.c again", "look.c"), ("sdwd again", "sdwd"),
-            ("sdwd --http again", "sdwd --http"), ("http again", "http")}
+            ("sdwd --http again", "sdwd --http"), ("http again", "http"), ("direct again", "direct")}
 
 
 def summary(samples):
-    q1, middle, q3 = statistics.quantiles(samples, n=4, method="inclusive")
+    q1, middle, q3 = statistics.quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else samples * 3
     return {"median": middle, "q1": q1, "q3": q3, "n": len(samples), "samples": samples}
+
+
+def bounds(s):
+    """How far the samples spread: the quartiles, of few the extremes."""
+    return (min(s["samples"]), max(s["samples"])) if s["n"] < FEW_TURNS else (s["q1"], s["q3"])
 
 
 def compare(samples, reference):
     """The ratio of two subjects turn by turn, and whether its spread leaves a verdict."""
-    ratio = summary([a / b for a, b in zip(samples, reference)])
-    is_few = len(ratio["samples"]) < FEW_TURNS
-    low, high = (min(ratio["samples"]), max(ratio["samples"])) if is_few else (ratio["q1"], ratio["q3"])
+    pairs = [(a, b) for a, b in zip(samples, reference) if b != 0]
+    if len(pairs) < 2:
+        return None
+    ratio = summary([a / b for a, b in pairs])
+    low, high = bounds(ratio)
     difference, spread = abs(ratio["median"] - 1), high - low
     if all(r == 1 for r in ratio["samples"]):
         verdict = "the same"
-    elif spread >= difference:
+    elif spread >= difference or ratio["n"] < LEAST_TURNS:
         verdict = "no verdict"
     else:
         verdict = "more" if ratio["median"] > 1 else "less"
-    return {"ratio": ratio["median"], "low": low, "high": high, "spread": spread, "verdict": verdict}
+    return {"ratio": ratio["median"], "low": low, "high": high, "spread": spread, "n": ratio["n"], "verdict": verdict}
 
 
-def judge(found):
+def judge(found, compared):
+    """@compared: {a title's words before the first comma: [(subject, reference)]}"""
     result = {}
     for title, subjects in found.items():
-        pairs = [] if title.endswith("pings") else COMPARED.get(title.split(",", maxsplit=1)[0], [])
+        pairs = [] if title.endswith("pings") else compared.get(title.split(",", maxsplit=1)[0], [])
+        made = [(a, b, compare(subjects[a], subjects[b])) for a, b in pairs if a in subjects and b in subjects]
         result[title] = {
             "subjects": {name: summary(samples) for name, samples in subjects.items()},
-            "comparisons": [{"subject": a, "reference": b, **compare(subjects[a], subjects[b])}
-                            for a, b in pairs if a in subjects and b in subjects],
+            "comparisons": [{"subject": a, "reference": b, **one} for a, b, one in made if one is not None],
         }
     return result
 
@@ -70,7 +69,7 @@ def show(result):
             print(f"    {name:34}{number(s['median']):>12}{number(s['q1']) + ' .. ' + number(s['q3']):>26}{s['n']:>7}")
         for c in measure["comparisons"]:
             is_same = (c["subject"], c["reference"]) in CONTROLS
-            said = "no verdict" + (", as it should be" if is_same else ": it spreads wider than that") \
-                if c["verdict"] == "no verdict" else c["verdict"]
+            why = ", as it should be" if is_same else ": too few turns" if c["n"] < LEAST_TURNS else ": it spreads wider than that"
+            said = "no verdict" + why if c["verdict"] == "no verdict" else c["verdict"]
             print(f"    {c['subject'] + ' / ' + c['reference']:34}{c['ratio']:>11.2f}x"
                   f"{format(c['low'], '.2f') + ' .. ' + format(c['high'], '.2f'):>26}       {said}")
