@@ -44,16 +44,16 @@ def count_start(bench, counted):
     if bench.peers.has("tini"):
         subjects["tini"] = [*bench.peers["tini"], "-s", "/bin/true"]
     found = {name: [] for name in subjects}
-    for _ in range(bench.times(TURNS, 2)):
+    for _ in range(bench.times(TURNS, 1)):
         for name, command in subjects.items():
             run(*counted.command, *command, env=environment())
             found[name].append(counted.instructions())
     return {"start, instructions": found}
 
 
-def _each(one):
+def _each(bench, one):
     """The difference of a long and a short run, by the difference of what was done: one(count) gives both."""
-    (few, few_done), (many, many_done) = one(FEW), one(MANY)
+    (few, few_done), (many, many_done) = one(bench.times(FEW, 10)), one(bench.times(MANY, 50))
     return (many - few) / (many_done - few_done)
 
 
@@ -66,9 +66,9 @@ def count_look(bench, counted):
 
     subjects = {name: command for name, command in look.subjects(bench).items() if not name.endswith(" again")}
     found = {name: [] for name in subjects}
-    for _ in range(bench.times(TURNS, 2)):
+    for _ in range(bench.times(TURNS, 1)):
         for name, command in subjects.items():
-            found[name].append(_each(lambda looks, command=command: one(command, looks)))
+            found[name].append(_each(bench, lambda looks, command=command: one(command, looks)))
     return {"look, instructions": found}
 
 
@@ -85,9 +85,9 @@ def count_messages(bench, counted):
 
     titles = ["beat and ping, instructions", "relayed datagram, instructions"]
     found = table(titles, ["sdwd"])
-    for _ in range(bench.times(TURNS, 2)):
+    for _ in range(bench.times(TURNS, 1)):
         for title, one in zip(titles, (beats, datagrams)):
-            found[title]["sdwd"].append(_each(one))
+            found[title]["sdwd"].append(_each(bench, one))
     return found
 
 

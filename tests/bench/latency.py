@@ -76,6 +76,6 @@ def measure_trigger(bench, times):
 
 
 def measure(bench):
-    turns, events = bench.times(TURNS, 5), EVENTS
+    turns, events = bench.times(TURNS, 3), EVENTS
     return (measure_beats(bench, events, turns) | measure_relay(bench, events, turns)
             | measure_trigger(bench, bench.times(100, 20)))

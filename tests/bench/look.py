@@ -133,7 +133,7 @@ def _turn_of_kind(bench, command):
         until("pings", lambda: pings() >= begin + 5, process)
         at, before = time.monotonic(), pings()
         usec = cpu_usec(process.pid) + reaped_usec(process.pid)
-        until("pings", lambda: pings() >= before + KIND_LOOKS, process, RARELY_SECONDS)
+        until("pings", lambda: pings() >= before + bench.times(KIND_LOOKS, 40), process, RARELY_SECONDS)
         usec, after = cpu_usec(process.pid) + reaped_usec(process.pid) - usec, pings()
         looks = (time.monotonic() - at) * 1000 / KIND_MSEC
     return usec / (after - before), (after - before) / looks

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
 prober  what sdwd costs with its second process (needs root): start to the child's first step, to the end, to the first good
-        look; memory of both; CPU time of a look that the prober or a command does (secure.py, a gRPC server; one each 40 ms),
+        look; memory of both; CPU time of a look that the prober or a command does (secure.py, a gRPC server, a bus; one each 40 ms),
         with all processes of sdwd, against an in-process HTTP look
 """
 
@@ -20,8 +20,8 @@ COMPARED = {
     "prober start": [("with prober", "sdwd"), ("with prober", "sdwd --http"), ("sdwd again", "sdwd")],
     "prober ready": [("with prober", "sdwd --http"), ("sdwd --http again", "sdwd --http")],
     "prober idle": [(f"both, {kind}", "sdwd") for kind in ("https, one CA", "https, system's CAs", "http by name")],
-    "looks": [(kind, "http") for kind in ("exec", "http by name", "grpc", "https, one CA", "https, system's CAs",
-                                          "https, these as one file", "http again")],
+    "looks": [(kind, "http") for kind in ("exec", "http by name", "grpc", "dbus", "https, one CA",
+                                          "https, system's CAs", "https, these as one file", "http again")],
 }
 START_TURNS, START_RUNS = 40, 3             # a turn's sample is the median of its runs
 IDLE_TURNS, IDLE_SETTLE_SECONDS = 5, 0.4
@@ -30,6 +30,19 @@ LOOK_TURNS, LOOKS_A_TURN, LOOKS_BEFORE = 5, 120, 10
 LOOK_MSEC, LOOK_TIMEOUT_MSEC, LOOK_WATCHDOG_MSEC = 40, 320, 400
 FAILURES_MAX = 20
 
+BUS_CONFIG = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={path}</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
 NAME = "bench.test"
 SYSTEM_FOLDER = Path("/etc/ssl/certs")      # where Debian's libcurl looks for authorities, by file and by folder
 SYSTEM_BUNDLE = "ca-certificates.crt"
@@ -52,12 +65,25 @@ class World:
         grpc = self._start(HEALTH, "=SERVING")
         self.grpc_port = int(grpc.stdout.readline().split()[1])
         threading.Thread(target=self._count_calls, args=(grpc.stdout,), daemon=True).start()
+        self.bus = self._bus()
         self.inside = self._view()
 
     def _start(self, *command):
         self._programs.append(subprocess.Popen([sys.executable, *map(str, command)], stdin=subprocess.PIPE,
                                                stdout=subprocess.PIPE, text=True))
         return self._programs[-1]
+
+    def _bus(self):
+        """The address of a bus of our own, or None: there is no dbus-daemon."""
+        if shutil.which("dbus-daemon") is None:
+            return None
+        config = self.folder / "bus.conf"
+        config.write_text(BUS_CONFIG.format(path=self.folder / "bus"), encoding="ascii")
+        bus = subprocess.Popen(["dbus-daemon", f"--config-file={config}", "--nofork", "--nosyslog", "--print-address"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._programs.append(bus)
+        self._bus_process = bus
+        return bus.stdout.readline().strip()
 
     def _certificates(self):
         def openssl(*words):
@@ -107,6 +133,8 @@ class World:
         return self._calls
 
     def close(self):
+        if self.bus is not None:
+            self._bus_process.terminate()
         for program in self._programs:
             program.stdin.close()
         for program in self._programs:
@@ -196,7 +224,7 @@ def measure_idle(bench, w):
 def measure_look(bench, w):
     """
     CPU time of one look with its ping: of sdwd, its prober, and the commands that it ran. Counted are the looks that the
-    server answered, of --exec the pings.
+    server answered, of --exec and --dbus the pings.
     """
     sdwd = bench.sdwd
 
@@ -216,12 +244,15 @@ def measure_look(bench, w):
             "https, system's CAs": (command(f"--http={w.url}", inside=True), w.secure_looks),
             "https, these as one file": (command(f"--http={w.url}", f"--http-ca={w.folder / 'bundle.pem'}"), w.secure_looks),
         }
+    if w.bus is not None:
+        # The bus itself has this name, and answers at once.
+        subjects["dbus"] = (command("--dbus=org.freedesktop.DBus", "--dbus-user"), w.pings)
     titles = ["looks, CPU time (us)", "sdwd's own part of looks (us)", "looks, pings"]
     found = {title: {name: [] for name in subjects} for title in titles}
     failures = 0
     for _ in range(bench.times(LOOK_TURNS, 2)):
         for name, (words, looks) in subjects.items():
-            while (sample := _one_turn(words, looks, w)) is None:
+            while (sample := _one_turn(words, looks, w, bench.times(LOOKS_A_TURN, 25))) is None:
                 failures += 1
                 if failures > FAILURES_MAX:
                     fail(f"{name}: the prober is started anew again and again: is the machine this busy?")
@@ -230,10 +261,11 @@ def measure_look(bench, w):
     return found
 
 
-def _one_turn(command, looks, w):
+def _one_turn(command, looks, w, looks_a_turn):
     """CPU time of a look, that of sdwd alone, pings of a look; None where a busy machine cost the prober its life."""
     begin = looks()
-    with started(command, NOTIFY_SOCKET=w.server.socket, WATCHDOG_USEC=str(LOOK_WATCHDOG_MSEC * 1000)) as process:
+    with started(command, NOTIFY_SOCKET=w.server.socket, WATCHDOG_USEC=str(LOOK_WATCHDOG_MSEC * 1000),
+                 DBUS_SESSION_BUS_ADDRESS=w.bus or "") as process:
         def now():
             prober = prober_of(process.pid)
             others = reaped_usec(process.pid) + (cpu_usec(prober) if prober is not None else 0)
@@ -242,8 +274,8 @@ def _one_turn(command, looks, w):
         until("looks", lambda: looks() >= begin + LOOKS_BEFORE, process)
         try:
             before = now()
-            time.sleep(LOOKS_A_TURN * LOOK_MSEC / 1000)
-            until("looks", lambda: looks() >= before[1] + LOOKS_A_TURN, process)
+            time.sleep(looks_a_turn * LOOK_MSEC / 1000)
+            until("looks", lambda: looks() >= before[1] + looks_a_turn, process)
             after = now()
         except OSError:
             return None

@@ -77,6 +77,6 @@ def measure(bench):
                    "scale: latest ping (ms)"], subjects)
     for _ in range(bench.times(TURNS, 2)):
         for count in counts:
-            for title, value in zip(found, _turn(bench, count, bench.times(SECONDS, 4))):
+            for title, value in zip(found, _turn(bench, count, bench.times(SECONDS, 3))):
                 found[title][str(count)].append(value)
     return found
