@@ -8,7 +8,6 @@ import re
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,12 +18,16 @@ PATIENCE_SECONDS = 30
 RUNTIME = tempfile.TemporaryDirectory(prefix="sdwd-bench-")  # pylint: disable=consider-using-with
 
 
+class Failure(Exception):
+    """A measure that cannot be made, and why."""
+
+
 def fail(text):
-    sys.exit(f"bench: {text}")
+    raise Failure(text)
 
 
 def run(*command, **options):
-    """stdout and stderr of @command together; a failure ends the benchmark."""
+    """stdout and stderr of @command together; that it fails is a Failure."""
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False, **options)
     if done.returncode != 0:
