@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
 instructions of a start, of a look with its ping, of a beat with its ping and of a relayed datagram: user space only, without
-        the program below. By `perf stat` where it can count them, else by callgrind
+        the program below. By the processor's counter where there is one for us (counted.c), else by callgrind
 """
 
 import re
-import shutil
 import subprocess
 
 import latency
@@ -20,20 +19,18 @@ BEAT_WATCHDOG_USEC, BEAT_USEC = 500_000, 60_000     # under callgrind all is slo
 class Counted:
     """Instructions of a process of ours, by the words that come before its command; what it forks is not counted."""
 
-    def __init__(self, folder):
-        self._log = folder / "instructions.log"
-        probe = ["perf", "stat", "-i", "-x,", "-e", "instructions:u", "--", "true"]
-        done = shutil.which("perf") and subprocess.run(probe, capture_output=True, text=True, check=False)
-        self.is_perf = bool(done and done.returncode == 0 and re.match(r"\d+,", done.stderr))
-        if self.is_perf:
-            self.command = ["perf", "stat", "-i", "-x,", "-e", "instructions:u", "-o", str(self._log), "--"]
-        else:
+    def __init__(self, bench):
+        self._log = bench.folder / "instructions.log"
+        self.command = [bench.helper("counted"), self._log]
+        probe = subprocess.run([*self.command, "true"], capture_output=True, check=False)
+        self._pattern = r"(\d+)"
+        if probe.returncode != 0:
+            self._pattern = r"Collected : (\d+)"
             self.command = ["valgrind", "--tool=callgrind", "--child-silent-after-fork=yes", "--callgrind-out-file=/dev/null",
                             f"--log-file={self._log}"]
 
     def instructions(self):
-        text = self._log.read_text(encoding="utf-8", errors="replace")
-        found = re.search(r"^(\d+),.*instructions", text, re.M) if self.is_perf else re.search(r"Collected : (\d+)", text)
+        found = re.search(self._pattern, self._log.read_text(encoding="utf-8", errors="replace"))
         if not found:
             fail("nothing counted the instructions")
         return int(found.group(1))
@@ -92,5 +89,5 @@ def count_messages(bench, counted):
 
 
 def measure(bench):
-    counted = Counted(bench.folder)
+    counted = Counted(bench)
     return count_start(bench, counted) | count_look(bench, counted) | count_messages(bench, counted)

@@ -11,8 +11,7 @@
  *         USEC`; the time from each message to here
  *
  * Prints nanoseconds, one a line, then "cpu NANOSECONDS": of the COMMAND alone, from the first to
- * the last of them. Ends the COMMAND by SIGTERM. With BENCH_PID_FILE in the environment its pid is
- * written there. And what runs there:
+ * the last of them. Ends the COMMAND by SIGTERM. And what runs there:
  *
  *     latency give: hands its heartbeat's fd to the above, by the fd that BENCH_FD names
  *     latency say COUNT USEC: sends READY=1, then COUNT times the time
@@ -87,7 +86,6 @@ static void open_manager(const char *path) {
 
 static void start(char **command) {
 	char number[16];
-	const char *path = getenv("BENCH_PID_FILE");
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, given_fd) < 0)
@@ -99,12 +97,6 @@ static void start(char **command) {
 	if (r != 0) {
 		errno = r;
 		die(command[0]);
-	}
-	if (path) {
-		FILE *file = fopen(path, "w");
-
-		if (!file || fprintf(file, "%d\n", (int)command_pid) < 0 || fclose(file) != 0)
-			die(path);
 	}
 }
 
