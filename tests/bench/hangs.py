@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-hangs   random hangs under a systemd of its own (needs root): services with WatchdogSec=2s that beat, or answer HTTP, hang after a
-        random time (hang.c); from the last sign of life to the SIGABRT that systemd sends, against what sdwd(1) promises:
-        the longer of W and the lease, W/10 (1 s at most) and systemd's own 0.25 s. SDWD_BENCH_HANGS: how many in all (200)
+hangs   random hangs under a systemd of its own (needs root): services with WatchdogSec=2s that beat, or answer HTTP, hang
+        after a random time (hang.c); from the last sign of life to the SIGABRT that systemd sends, against what sdwd(1)
+        promises: the longer of W and the lease, W/10 (1 s at most) and systemd's own 0.25 s. SDWD_BENCH_HANGS: how many in
+        all (200)
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 prober  what sdwd costs with its second process (needs root): start to the child's first step, to the end, to the first good
-        look; memory of both; CPU time of a look that the prober or a command does (secure.py, a gRPC server, a bus; one each 40 ms),
-        with all processes of sdwd, against an in-process HTTP look
+        look; memory of both; CPU time of a look that the prober or a command does (secure.py, a gRPC server, a bus; one
+        each 40 ms), with all processes of sdwd, against an in-process HTTP look
 """
 
 import contextlib

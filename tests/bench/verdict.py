@@ -69,7 +69,8 @@ def show(result):
             print(f"    {name:34}{number(s['median']):>12}{number(s['q1']) + ' .. ' + number(s['q3']):>26}{s['n']:>7}")
         for c in measure["comparisons"]:
             is_same = (c["subject"], c["reference"]) in CONTROLS
-            why = ", as it should be" if is_same else ": too few turns" if c["n"] < LEAST_TURNS else ": it spreads wider than that"
+            why = ", as it should be" if is_same else \
+                ": too few turns" if c["n"] < LEAST_TURNS else ": it spreads wider than that"
             said = "no verdict" + why if c["verdict"] == "no verdict" else c["verdict"]
             print(f"    {c['subject'] + ' / ' + c['reference']:34}{c['ratio']:>11.2f}x"
                   f"{format(c['low'], '.2f') + ' .. ' + format(c['high'], '.2f'):>26}       {said}")

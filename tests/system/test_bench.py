@@ -43,9 +43,9 @@ def test_a_program_that_differs_from_itself_is_told():
     assert verdict.untrue(verdict.judge(found, pairs)) == []
 
 
-GOAL = goals.Goal("start", 1.25, "x", goals.ratio(START, "sdwd", "tini"))
-LEAST = goals.Goal("start", 60, "x", goals.ratio(START, "sdwd", "tini"), is_least=True)
-EACH = goals.Goal("late", 200, "ms", goals.value(START, "sdwd"), is_each=True)
+GOAL = goals.Goal("start", 1.25, "x", goals.Ratio(START, "sdwd", "tini"))
+LEAST = goals.Goal("start", 60, "x", goals.Ratio(START, "sdwd", "tini"), is_least=True)
+EACH = goals.Goal("late", 200, "ms", goals.Value(START, "sdwd"), is_each=True)
 
 
 @pytest.mark.parametrize("goal, samples, met", [
@@ -62,6 +62,15 @@ EACH = goals.Goal("late", 200, "ms", goals.value(START, "sdwd"), is_each=True)
 def test_a_goal_is_met_or_missed_only_by_the_whole_spread(goal, samples, met):
     result = verdict.judge({START: {"sdwd": samples, "tini": [100] * len(samples)}}, {})
     assert goals.judge_one(goal, result)["met"] == met
+
+
+def test_a_goal_has_no_verdict_where_a_program_differs_from_itself():
+    found = {START: {"sdwd": [110] * 4, "tini": [100] * 4, "bare": [100] * 4, "bare again": [130] * 4}}
+    pairs = {"start": [("bare again", "bare")]}
+    row = goals.judge_one(GOAL, verdict.judge(found, pairs))
+    assert (row["met"], row["note"]) == (goals.UNCERTAIN, goals.DIFFERS_FROM_ITSELF)
+    found[START]["bare again"] = [100, 101, 99, 100]
+    assert goals.judge_one(GOAL, verdict.judge(found, pairs))["met"] == goals.YES
 
 
 def test_a_goal_that_the_run_could_not_put_to_the_test_is_not_met():
