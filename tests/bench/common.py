@@ -26,13 +26,26 @@ def fail(text):
     raise Failure(text)
 
 
+def finished(command, **options):
+    """Runs @command to its end; gives its exit status, stdout and stderr. What it started ends with us, too."""
+    process = None
+    try:
+        with unbroken():
+            process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, **options)
+        out, errors = process.communicate()
+    except BaseException:
+        if process is not None:
+            end_all([process])
+        raise
+    return process.returncode, out, errors
+
+
 def run(*command, **options):
     """stdout and stderr of @command together; that it fails is a Failure."""
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, **options)
-    if done.returncode != 0:
-        fail(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout}")
-    return done.stdout
+    status, out, _ = finished(command, stderr=subprocess.STDOUT, **options)
+    if status != 0:
+        fail(f"{' '.join(map(str, command))}: exit status {status}\n{out}")
+    return out
 
 
 @dataclasses.dataclass
@@ -109,12 +122,35 @@ def ended(process):
 @contextlib.contextmanager
 def started(command, stdout=subprocess.DEVNULL, **more):
     """@command in the background, with its output thrown away; @more is its environment."""
-    process = subprocess.Popen([str(word) for word in command], env=environment(**more), stdin=subprocess.DEVNULL,
-                               stdout=stdout, stderr=subprocess.DEVNULL, cwd="/")
+    with crowd([command], stdout, **more) as processes:
+        yield processes[0]
+
+
+@contextlib.contextmanager
+def crowd(commands, stdout=subprocess.DEVNULL, **more):
+    """All of @commands in the background, and afterwards none of them."""
+    processes = []
     try:
-        yield process
+        for command in commands:
+            with unbroken():
+                processes.append(subprocess.Popen([str(word) for word in command], env=environment(**more), cwd="/",
+                                                  stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL))
+        yield processes
     finally:
-        end_all([process])
+        end_all(processes)
+
+
+@contextlib.contextmanager
+def unbroken():
+    """SIGTERM waits for the end of the block: what was started in it is known then."""
+    held = []
+    before = signal.signal(signal.SIGTERM, lambda *words: held.append(words))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if held and callable(before):
+        before(*held[0])
 
 
 def end_all(processes):

@@ -6,12 +6,10 @@ idle    memory of each of 1, 100 and 1000 instances while their services sleep, 
         dirty above anonymous: the file is not on the disk yet, or the folder is in memory; what is run is synced before)
 """
 
-import contextlib
-import subprocess
 import time
 
 import peers as peer
-from common import environment, descendants, end_all, fail, has_sleeping_child, memory, table, until
+from common import crowd, descendants, fail, has_sleeping_child, memory, table, until
 
 COMPARED = {"idle": [("sdwd", "tini"), ("sdwd", "bare"), ("sdwd --http", "sdwd"), ("sdwd", "s6-supervise"), ("sdwd", "runsv"),
                      ("sdwd", "supervise"), ("sdwd", "shell loop"), ("sdwd", "monit"), ("sdwd", "supervisord")]}
@@ -49,19 +47,6 @@ def _commands(bench, count):
     if bench.peers.has("supervisord"):
         found["supervisord"] = lambda n: [*bench.peers["supervisord"], "-c", peer.supervisor_file(folder / "supervisor", count)]
     return {name: make for name, make in found.items() if count < 1000 or name in AT_1000}
-
-
-@contextlib.contextmanager
-def crowd(commands, **more):
-    """All of @commands in the background, and afterwards none of them."""
-    processes = []
-    try:
-        for command in commands:
-            processes.append(subprocess.Popen([str(word) for word in command], env=environment(**more), cwd="/",
-                                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        yield processes
-    finally:
-        end_all(processes)
 
 
 def _one(bench, name, make, count):

@@ -18,6 +18,7 @@
  *     latency forward COMMAND...: the least that a beat can cost: reads a pipe, says WATCHDOG=1
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -88,7 +89,9 @@ static void start(char **command) {
 	char number[16];
 	int r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, given_fd) < 0)
+	/* Our end is ours alone: who runs there ends when we do, however that is. */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, given_fd) < 0 ||
+	    fcntl(given_fd[0], F_SETFD, FD_CLOEXEC) < 0)
 		die("socketpair");
 	(void)snprintf(number, sizeof(number), "%d", given_fd[1]);
 	if (setenv("BENCH_FD", number, 1) < 0)
@@ -148,6 +151,15 @@ static int take_fd(void) {
 	return fd;
 }
 
+/* Until the one that measures has ended. */
+static void stay(void) {
+	const char *fd = getenv("BENCH_FD");
+	char byte;
+
+	if (fd)
+		(void)!recv(atoi(fd), &byte, 1, 0);
+}
+
 static int give(void) {
 	union {
 		struct cmsghdr header;
@@ -170,7 +182,7 @@ static int give(void) {
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	if (sendmsg(atoi(to), &message, MSG_NOSIGNAL) < 0)
 		return 1;
-	pause();
+	stay();
 	return 0;
 }
 
@@ -186,7 +198,7 @@ static int say(long count, long usec) {
 		nap(i == 0 ? 200000 : usec);
 		(void)snprintf(text, sizeof(text), "X_AT=%lld", nanoseconds(CLOCK_MONOTONIC));
 	}
-	pause();
+	stay();
 	return 0;
 }
 
@@ -207,6 +219,7 @@ static int forward(char **command) {
 		(void)execvp(command[0], command);
 		_exit(127);
 	}
+	(void)close(ends[1]);
 	while (read(ends[0], bytes, sizeof(bytes)) > 0) {
 		(void)sendto(s, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT,
 			     (struct sockaddr *)&a, sizeof(a));

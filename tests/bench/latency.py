@@ -9,7 +9,7 @@ latency the way of evidence to a manager that only listens, all stamped by one c
 import statistics
 import subprocess
 
-from common import environment, fail, table
+from common import environment, fail, finished, table
 
 COMPARED = {
     "beat to ping": [("sdwd", "bare"), ("sdwd again", "sdwd")],
@@ -25,11 +25,10 @@ TALK_USEC = 3_000
 def run(bench, mode, *words, **more):
     """Latencies in us, and CPU time of each event in us."""
     command = [bench.helper("latency"), mode, bench.folder / "latency.socket", *words]
-    done = subprocess.run([str(word) for word in command], env=environment(**more), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        fail(f"latency {mode}: exit status {done.returncode}\n{done.stderr[-2000:]}")
-    lines = done.stdout.splitlines()
+    status, out, errors = finished(command, env=environment(**more), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if status != 0:
+        fail(f"latency {mode}: exit status {status}\n{errors[-2000:]}")
+    lines = out.splitlines()
     cpu = int(lines.pop().split()[1]) / 1000 if lines[-1].startswith("cpu ") else None
     latencies = [int(line) / 1000 for line in lines]
     return latencies, cpu / len(latencies) if cpu is not None else None

@@ -8,8 +8,7 @@ import contextlib
 import subprocess
 import time
 
-import idle
-from common import PATIENCE_SECONDS, cpu_usec, environment, fail, table, until
+from common import PATIENCE_SECONDS, cpu_usec, crowd, environment, fail, table, until
 
 COMPARED = {"scale": [("1000", "10"), ("1000", "100"), ("100", "10")]}
 COUNTS, TURNS, SECONDS = (10, 100, 1000), 3, 15
@@ -54,7 +53,7 @@ def _turn(bench, count, seconds):
     command = [bench.sdwd, f"--http={bench.server.url}", f"--interval={LOOK_SECONDS}s", "--", "sleep", "1000"]
     begin_looks = bench.server.counts()[0]
     with contextlib.ExitStack() as stack:
-        processes = stack.enter_context(idle.crowd([command] * count, NOTIFY_SOCKET=str(listener.socket),
+        processes = stack.enter_context(crowd([command] * count, NOTIFY_SOCKET=str(listener.socket),
                                                    WATCHDOG_USEC=str(WATCHDOG_USEC)))
         # Each has looked, and is past what follows a start.
         until("looks of all", lambda: bench.server.counts()[0] >= begin_looks + 2 * count, processes[-1])

@@ -11,9 +11,8 @@ import re
 import time
 from pathlib import Path
 
-import idle
 import peers as peer
-from common import Server, table, until
+from common import Server, crowd, table, until
 
 COMPARED = {}
 TURNS, SECONDS = 3, 60
@@ -60,9 +59,9 @@ def measure(bench):
         subjects = commands(bench, own.url)
         environment = {"WATCHDOG_USEC": str(WATCHDOG_USEC)}
         first, *rest = subjects
-        processes = stack.enter_context(idle.crowd([subjects[first]], NOTIFY_SOCKET=own.socket, **environment))
+        processes = stack.enter_context(crowd([subjects[first]], NOTIFY_SOCKET=own.socket, **environment))
         processes = processes + stack.enter_context(
-            idle.crowd([subjects[name] for name in rest], NOTIFY_SOCKET=bench.server.socket, **environment))
+            crowd([subjects[name] for name in rest], NOTIFY_SOCKET=bench.server.socket, **environment))
         until("a ping", lambda: own.counts()[1] >= 2, processes[0])
 
         title, done = "wake-ups a minute", "looks and pings of sdwd --http a minute"
