@@ -69,6 +69,8 @@ def asked(systemd, unit):
 
 
 def is_untouched(systemd, unit, pid):
+    # STATUS= is said once a second at most.
+    systemd.wait_state(unit, StatusText="healthy")
     return systemd.show(unit, "MainPID", "NRestarts", "ActiveState", "StatusText") == {
         "MainPID": pid, "NRestarts": "0", "ActiveState": "active", "StatusText": "healthy"}
 
