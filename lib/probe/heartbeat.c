@@ -150,7 +150,7 @@ static void drain(struct heartbeat *h) {
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		/* What it is comes again: the loop, too. */
+		/* What waits is still there, and wakes us again. */
 		if (n < 0 && (errno == EAGAIN || ++h->n_faults < FAULTS_MAX))
 			break;
 		if (n > 0) {
