@@ -18,6 +18,7 @@
 #include "sys/loop.h"
 #include "sys/notifier.h"
 #include "sys/notify_sock.h"
+#include "sys/proc.h"
 #include "sys/reaper.h"
 #include "sys/selinux.h"
 #include "sys/spawn.h"
@@ -168,7 +169,8 @@ struct supervisor {
 
 	struct child child;
 	struct selinux selinux;
-	int domain;            /* what selinux_init() returned; 0 where no manager started us */
+	int domain; /* what selinux_init() returned; 0 where no manager started us */
+	struct proc_state child_state;
 	bool is_child_stopped; /* as waitid said last */
 	bool is_reap_due;      /* more have ended than one turn takes */
 	struct hold hold;

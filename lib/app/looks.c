@@ -3,12 +3,12 @@
  * Between the probes and the monitor: outcomes go in, looks and pings come out.  What an outcome
  * means is decided in core/monitor.c; here it is only carried, named and performed.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "app/internal.h"
 #include "base/text.h"
 #include "probe/notify.h"
-#include "sys/proc.h"
 
 /* A child that ends closes its pipes before we hear of its end: `closed` waits so long for that. */
 #define CLOSED_GRACE USEC_PER_SEC
@@ -154,15 +154,13 @@ void looks_end(struct supervisor *s) {
 }
 
 void looks_process(struct supervisor *s) {
-	enum process_state state = PROCESS_RUNNING;
-	struct proc_stat stat;
+	int letter = s->child.pid > 0 ? proc_state(&s->child_state, s->child.pid) : -ESRCH;
+	enum process_state state = letter == 'T'   ? PROCESS_STOPPED
+				   : letter == 't' ? PROCESS_TRACED
+						   : PROCESS_RUNNING;
 
 	/* Gone is waitid's word alone; where /proc is hidden, stopped is too. */
-	if (s->child.pid > 0 && proc_read_stat(s->child.pid, &stat) == 0)
-		state = stat.state == 'T'   ? PROCESS_STOPPED
-			: stat.state == 't' ? PROCESS_TRACED
-					    : PROCESS_RUNNING;
-	else if (s->is_child_stopped)
+	if (letter < 0 && s->is_child_stopped)
 		state = PROCESS_STOPPED;
 	monitor_process(&s->monitor, state, s->now);
 	if (s->adopt.slot >= 0 && s->adopt.step == ADOPT_DONE && state != PROCESS_STOPPED) {
