@@ -140,6 +140,8 @@ void looks_begin(struct supervisor *s) {
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (s->slots[i].probe->class->attach)
 			s->slots[i].probe->class->attach(s->slots[i].probe);
+	/* Opened now: later there may be no fd left for it. */
+	looks_process(s);
 }
 
 void looks_end(struct supervisor *s) {
