@@ -72,8 +72,14 @@ struct pause {
 };
 
 /* Ways to a datagram's acceptance (notifier tokens). */
-/* NEEDED: without it systemd would end a healthy service. */
-enum token { TOKEN_NONE, TOKEN_READY, TOKEN_TRIGGER, TOKEN_NEEDED };
+/* RELOAD: without it systemd would end a healthy service. */
+enum token { TOKEN_NONE, TOKEN_READY, TOKEN_TRIGGER, TOKEN_RELOAD };
+
+/* What proc_is_descendant() said of whoever sent a datagram. */
+struct sender {
+	pid_t pid;
+	int is_descendant;
+};
 
 /* unhealthy.c: what follows the edge to unhealthy, step by step. */
 enum act_step { ACT_IDLE, ACT_DUMP_WAIT, ACT_HOOK, ACT_DONE };
@@ -173,6 +179,7 @@ struct supervisor {
 	struct proc_state child_state;
 	bool is_child_stopped; /* as waitid said last */
 	bool is_reap_due;      /* more have ended than one turn takes */
+	usec_t reap_until_at;  /* of this turn */
 	struct hold hold;
 	struct tty tty;
 	struct adopt adopt;
@@ -192,7 +199,8 @@ struct supervisor {
 	unsigned n_signal_faults, n_relay_faults; /* in a row */
 	usec_t relay_at; /* when a relay that is held is listened to again */
 	struct allowance relay_allowance;
-	int access;         /* enum notify_access, as it is now */
+	struct sender sender; /* of the last datagram in this turn */
+	int access;           /* enum notify_access, as it is now */
 	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
 			     */
 	bool has_told_mute;
@@ -284,8 +292,9 @@ void adopt_done(struct supervisor *s);
 /* relay.c */
 int relay_open(struct supervisor *s);
 void relay_start(struct supervisor *s);
-void relay_drain(struct supervisor *s); /* now, all that waits, before something is judged */
-void relay_turn(struct supervisor *s);  /* listens again after a rest, or once the manager reads */
+/* Now, what waits, before something is judged; nothing more is begun after @until_at. */
+void relay_drain(struct supervisor *s, usec_t until_at);
+void relay_turn(struct supervisor *s); /* listens again after a rest, or once the manager reads */
 usec_t relay_next_at(const struct supervisor *s);
 void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m);
 void relay_done(struct supervisor *s);

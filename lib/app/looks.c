@@ -191,7 +191,7 @@ static void drain_late(struct supervisor *s) {
 		if (h->state != HEALTH_UP || lease_end(&h->lease) > s->now)
 			continue;
 		if ((ptrdiff_t)i == s->notify_slot)
-			relay_drain(s);
+			relay_drain(s, USEC_INFINITY);
 		else if (p->class->drain)
 			p->class->drain(p);
 	}

@@ -50,9 +50,10 @@ static bool probe_takes(struct supervisor *s, const struct reaped *r) {
 static void on_reaped(void *context, const struct reaped *r) {
 	struct supervisor *s = context;
 
-	/* What a sender said is read while its pid is still its own. */
+	/* What a sender said is read while its pid is still its own. Of others than the child only
+	 * while there is time: who sends without end must not keep everybody from being reaped. */
 	if (r->is_gone)
-		relay_drain(s);
+		relay_drain(s, r->pid == s->child.pid ? USEC_INFINITY : s->reap_until_at);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
 	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !prober_reaped(&s->prober, r) &&
@@ -65,12 +66,12 @@ static void on_reaped(void *context, const struct reaped *r) {
 }
 
 void reap_turn(struct supervisor *s) {
-	usec_t until_at = usec_add(usec_now(), TURN_USEC);
 	int r;
 
+	s->reap_until_at = usec_add(usec_now(), TURN_USEC);
 	do
 		r = reaper_run(on_reaped, s);
-	while (r > 0 && usec_now() < until_at);
+	while (r > 0 && usec_now() < s->reap_until_at);
 	s->is_reap_due = r > 0;
 	s->now = usec_now();
 	if (r >= 0)

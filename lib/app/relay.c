@@ -86,8 +86,11 @@ static bool may_send(struct supervisor *s, const struct notify_datagram *d,
 		refuse(s, d->pid, is_helper);
 		return false;
 	}
+	/* Asked once a turn: nobody gets another's pid that soon. */
+	if (s->sender.pid != d->pid)
+		s->sender = (struct sender){d->pid, proc_is_descendant(d->pid)};
 	/* A sender that is gone was not ours to reap. */
-	r = proc_is_descendant(d->pid);
+	r = s->sender.is_descendant;
 	return r > 0 || (r < 0 && r != -ESRCH && is_surely_ours(s, d));
 }
 
@@ -261,6 +264,7 @@ static bool is_full(const struct supervisor *s) {
 static bool drain(struct supervisor *s, bool is_patient) {
 	usec_t until_at = usec_add(usec_now(), TURN_USEC);
 
+	s->sender.pid = 0;
 	for (int turn = 0; turn < TURN_MAX; turn++) {
 		struct notify_datagram *d = &s->datagram;
 		int r;
@@ -290,9 +294,10 @@ static bool drain(struct supervisor *s, bool is_patient) {
 	return true;
 }
 
-void relay_drain(struct supervisor *s) {
-	for (int turn = 0; turn < DRAIN_TURNS && drain(s, false) && !is_full(s); turn++)
-		;
+void relay_drain(struct supervisor *s, usec_t until_at) {
+	for (int turn = 0; turn < DRAIN_TURNS && usec_now() < until_at; turn++)
+		if (!drain(s, false) || is_full(s))
+			break;
 }
 
 /* The same words through a heartbeat pipe: nothing but what the words themselves say goes up. */

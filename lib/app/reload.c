@@ -15,7 +15,7 @@ static void tell(struct supervisor *s, const char *message) {
 
 	if (!notifier_is_open(&s->notifier))
 		return;
-	r = notifier_send(&s->notifier, message, strlen(message), NULL, 0, TOKEN_NEEDED);
+	r = notifier_send(&s->notifier, message, strlen(message), NULL, 0, TOKEN_RELOAD);
 	if (r < 0)
 		log_warning("cannot tell systemd of the reload: %s", strerror(-r));
 	if (r == 0 && s->flush_at == USEC_INFINITY)
@@ -28,11 +28,14 @@ void reload_begin(struct supervisor *s, int number) {
 	/* A second signal begins it anew: what was found out before it says nothing any more. */
 	if ((s->life != LIFE_RUNNING && s->life != LIFE_UNHEALTHY) || s->is_reloading)
 		return;
-	log_info("%s: reloading", signal_str(name, number));
+	if (!s->reload.is_open)
+		log_info("%s: reloading", signal_str(name, number));
 	s->reload.is_open = true;
 	s->reload.at = usec_now();
 	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)s->reload.at);
+	/* What the manager has not heard yet of one before would be out of date. */
+	notifier_drop(&s->notifier, TOKEN_RELOAD);
 	tell(s, message);
 }
 

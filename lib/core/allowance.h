@@ -15,8 +15,11 @@ struct allowance {
 	usec_t paid_at; /* when all that was taken will have been earned */
 };
 
+/* What a turn of the loop takes besides, about: who comes in single bytes takes mostly that. */
+#define ALLOWANCE_TURN 10
+
 /*
- * @spent_usec were taken until @now, more than ALLOWANCE_BURST counts as that: a turn that was
+ * One turn took @spent_usec until @now, more than ALLOWANCE_BURST counts as that: a turn that was
  * interrupted took no such time.  Returns until when the source must rest, 0 where it need not.
  */
 usec_t allowance_spend(struct allowance *a, usec_t now, usec_t spent_usec);

@@ -24,7 +24,14 @@ class Flood:
         self._child, self._name, self._end = child, name, end
 
     def stop(self):
-        said = self._end()
+        return self._read(self._end(True))
+
+    def wait(self):
+        """The same of one with a number, at its end."""
+        return self._read(self._end(False))
+
+    @staticmethod
+    def _read(said):
         found = re.search(r"(\d+) done, (\d+) refused\n\Z", said)
         assert found, f"a flood ended early: {said!r}"
         return int(found[1]), int(found[2])
@@ -46,8 +53,9 @@ class Floods:
         line = [str(self.path), str(count), *map(str, words)]
         child(f"import subprocess; {name} = subprocess.Popen({line!r}, stdout=-1, close_fds=False)")
 
-        def end():
-            child(f"{name}.terminate()")
+        def end(is_early):
+            if is_early:
+                child(f"{name}.terminate()")
             return child(f"{name}.communicate()[0].decode()")
 
         return Flood(child, name, end)
@@ -58,8 +66,9 @@ class Floods:
         # pylint: disable-next=consider-using-with
         process = subprocess.Popen([self.path, str(count), *map(str, words)], stdout=subprocess.PIPE, text=True, **who)
 
-        def end():
-            process.terminate()
+        def end(is_early):
+            if is_early:
+                process.terminate()
             return process.communicate(timeout=PATIENCE_SECONDS)[0]
 
         return Flood(None, None, end)

@@ -4,9 +4,11 @@ Who sends, forks or signals without end costs no ping and no signal, gets a part
 The whole figures: full-floods.  Of the control socket: test_control_hostile.py.
 """
 
+import ctypes
 import os
 import signal
 import socket
+import statistics
 import struct
 import time
 
@@ -15,6 +17,9 @@ import pytest
 from flood import STRANGER, Measure, floods, prepare, send_and_hear  # pylint: disable=unused-import
 from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 from runner import descendants, stat_of
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
 
 SECONDS = float(os.environ.get("SDWD_TEST_FLOOD_SECONDS", "0.5"))
 WATCHDOG = 2
@@ -26,7 +31,8 @@ def busy(sdwd, manager, child):
     started = []
 
     def start(*options, **more):
-        started.append(sdwd("--heartbeat", "--silence=1500ms", *options, command=child.command, watchdog=WATCHDOG, **more))
+        more = {"command": child.command, "watchdog": WATCHDOG} | more
+        started.append(sdwd("--heartbeat", "--silence=1500ms", *options, **more))
         prepare(child)
         manager.wait_ready()
         return started[-1]
@@ -186,6 +192,31 @@ def test_orphans_that_end_at_once_are_all_reaped(busy, manager, child, floods):
     goes_on(run, manager, child, measure)
     assert flood.stop()[0] > 0 and noise.stop()[0] > 0
     measure.rest()
+
+
+def long_queue():
+    """In sdwd before it begins: its sockets hold as many datagrams as nobody reads in one turn."""
+    if _libc.unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    with open("/proc/sys/net/unix/max_dgram_qlen", "w", encoding="ascii") as qlen:
+        qlen.write("4096")
+
+
+def test_orphans_do_not_make_all_that_waits_be_read(busy, child, floods):
+    back = ["nsenter", f"--net=/proc/{os.getpid()}/ns/net"]
+    run = busy(preexec=long_queue, command=back + child.command)
+    address, delays = child("os.environ['NOTIFY_SOCKET']"), []
+    for _ in range(3):
+        run.signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(run.pid) == "T", "stop")
+        # Their fds take half a second to close.
+        noise = [floods.beside("send", "FDSTORE=1", 253, address, count=200) for _ in range(5)]
+        assert [f.wait() for f in noise] == [(200, 0)] * 5
+        assert floods.below(child, "exits", count=16).wait() == (16, 0)
+        run.signal(signal.SIGCONT)
+        wait_until(lambda: len(zombies_of(run.pid)) < 16, "first that is reaped")
+        delays.append(send_and_hear(run, child))
+    assert statistics.median(delays) < 0.3, (delays, os.getloadavg())
 
 
 def test_a_crowd_of_orphans_that_ends_together(busy, manager, child, floods):

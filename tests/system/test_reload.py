@@ -141,6 +141,26 @@ def test_another_signal(sdwd, manager, child):
     manager.wait_for("READY=1", count=2)
 
 
+def test_of_many_reloads_a_manager_that_is_busy_hears_the_last(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--reload=signal", *SEEN, command=child.command, watchdog=60)
+    child(COUNTER)
+    child("beat()")
+    manager.wait_ready()
+    manager.pause()
+    for number in range(1, 151):
+        last_at = time.monotonic()
+        run.signal(signal.SIGHUP)
+        wait_until(lambda number=number: child("len(hups)") == number, "SIGHUP at the child")
+        child("beat()")
+        wait_until(lambda number=number: run.stderr().count("reloaded after ") == number, "end of the reload")
+    manager.resume()
+    wait_until(lambda: reloads(manager) and last_at <= int(reloads(manager)[-1].fields["MONOTONIC_USEC"]) / 1e6, "last reload")
+    manager.wait_for("READY=1", after=reloads(manager)[-1].at)
+    assert "cannot tell" not in run.stderr()
+    # Those that its queue had room for, and the last.
+    assert len(reloads(manager)) < 50
+
+
 def test_the_child_that_answers_itself_is_listened_to(sdwd, manager, child):
     run = sdwd("--heartbeat", "--reload=signal", *SEEN, command=child.command, watchdog=60)
     child(COUNTER)

@@ -20,26 +20,37 @@ static void test_a_burst_is_free_and_then_half_of_it_is_earned(void **state) {
 	struct allowance a = {0};
 	usec_t now = USEC_PER_SEC;
 
-	assert_int_equal(allowance_spend(&a, now, 4999), 0);
-	assert_int_equal(allowance_spend(&a, now, 1), now + 10 * MSEC);
+	assert_int_equal(allowance_spend(&a, now, 5 * MSEC - 2 * ALLOWANCE_TURN), 0);
+	assert_int_equal(allowance_spend(&a, now, 0), now + 10 * MSEC);
 	/* Read before that, at a deadline: what was earned since counts. */
-	assert_int_equal(allowance_spend(&a, now + 5 * MSEC, MSEC), 0);
-	assert_int_equal(allowance_spend(&a, now + 5 * MSEC, MSEC), now + 18 * MSEC);
+	now += 5 * MSEC;
+	assert_int_equal(allowance_spend(&a, now, MSEC - ALLOWANCE_TURN), 0);
+	assert_int_equal(allowance_spend(&a, now, MSEC - ALLOWANCE_TURN), now + 13 * MSEC);
 }
 
-static void test_a_flood_gets_its_share(void **state) {
+/* Turns that take so long, with what the loop takes besides, one after the other for ten seconds.
+ */
+static usec_t taken_by(usec_t turn) {
 	struct allowance a = {0};
-	usec_t now = USEC_PER_SEC, spent = 0;
+	usec_t now = USEC_PER_SEC, taken = 0;
 
 	while (now < 11 * USEC_PER_SEC) {
 		usec_t until;
 
-		now += 300;
-		spent += 300;
-		until = allowance_spend(&a, now, 300);
+		now += turn + ALLOWANCE_TURN;
+		taken += turn + ALLOWANCE_TURN;
+		until = allowance_spend(&a, now, turn);
 		now = until > 0 ? until : now;
 	}
-	assert_in_range(spent, 2490 * MSEC, 2510 * MSEC);
+	return taken;
+}
+
+static void test_a_flood_gets_its_share(void **state) {
+	assert_in_range(taken_by(300), 2490 * MSEC, 2510 * MSEC);
+}
+
+static void test_a_flood_of_single_bytes_gets_no_more(void **state) {
+	assert_in_range(taken_by(1), 2490 * MSEC, 2510 * MSEC);
 }
 
 static void test_an_interrupted_turn_counts_as_one_burst(void **state) {
@@ -62,6 +73,7 @@ int main(void) {
 		cmocka_unit_test(test_what_comes_in_small_numbers_never_rests),
 		cmocka_unit_test(test_a_burst_is_free_and_then_half_of_it_is_earned),
 		cmocka_unit_test(test_a_flood_gets_its_share),
+		cmocka_unit_test(test_a_flood_of_single_bytes_gets_no_more),
 		cmocka_unit_test(test_an_interrupted_turn_counts_as_one_burst),
 		cmocka_unit_test(test_what_was_not_taken_is_not_kept),
 	};
