@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The value of NOTIFY_SOCKET. What is taken says in full where to send, and is the same text. */
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <sys/un.h>
+
+/* Linux 5.10's does not stand alone. */
+#include <linux/vm_sockets.h>
 
 #include "sys/notify_address.h"
 

@@ -43,16 +43,20 @@ static void check_written(usec_t usec) {
 	must(usec == USEC_INFINITY ? again == usec : again <= usec && usec - again < grain(usec));
 }
 
-static usec_t saturated(__uint128_t usec) {
-	return usec > USEC_INFINITY ? USEC_INFINITY : (usec_t)usec;
+static usec_t sum_of(usec_t a, usec_t b) {
+	return b > USEC_INFINITY - a ? USEC_INFINITY : a + b;
+}
+
+static usec_t product_of(usec_t a, usec_t b) {
+	return a == USEC_INFINITY || (a > 0 && b > USEC_INFINITY / a) ? USEC_INFINITY : a * b;
 }
 
 static void check_arithmetic(usec_t a, usec_t b) {
 	bool has_end = a != USEC_INFINITY;
 
-	must(usec_add(a, b) == saturated((__uint128_t)a + b));
+	must(usec_add(a, b) == sum_of(a, b));
 	must(usec_add(a, b) == usec_add(b, a));
-	must(usec_mul(a, b) == (has_end ? saturated((__uint128_t)a * b) : USEC_INFINITY));
+	must(usec_mul(a, b) == product_of(a, b));
 	must(usec_sub(a, b) == (!has_end ? USEC_INFINITY : a > b ? a - b : 0));
 }
 
