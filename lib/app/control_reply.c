@@ -1,226 +1,135 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Replies as JSON.  Each constructor may fail for want of memory: json-c wants no NULL where an
- * object is to be filled, so an object that is not there takes what it would get and forgets it,
- * and the whole reply counts as failed.
- */
-#include <errno.h>
-#include <json-c/json.h>
-#include <stdlib.h>
-#include <string.h>
+/* Replies, as Varlink has them: {"parameters": {...}}, and what stands beside that. */
 #include <unistd.h>
 
 #include "app/internal.h"
+#include "app/json.h"
 #include "base/text.h"
 
-struct maker {
-	bool has_failed;
-};
-
-static struct json_object *object(struct maker *m) {
-	struct json_object *o = json_object_new_object();
-
-	m->has_failed |= !o;
-	return o;
+static void begin_parameters(struct json *j) {
+	json_begin(j, NULL, '{');
+	json_begin(j, "parameters", '{');
 }
 
-static struct json_object *array(struct maker *m) {
-	struct json_object *o = json_object_new_array();
-
-	m->has_failed |= !o;
-	return o;
-}
-
-static struct json_object *text(struct maker *m, const char *value) {
-	char clean[NOTIFY_MSG_MAX];
-	struct json_object *o;
-
-	/* A label is what the user wrote. */
-	if (!text_is_utf8(value, strlen(value))) {
-		(void)text_clean(clean, sizeof(clean), value, strlen(value));
-		value = clean;
-	}
-	o = json_object_new_string(value);
-	m->has_failed |= !o;
-	return o;
-}
-
-/* What has no end is null. */
-static struct json_object *number(struct maker *m, uint64_t value) {
-	struct json_object *o;
-
-	if (value == USEC_INFINITY)
-		return NULL;
-	o = json_object_new_int64((int64_t)MIN(value, (uint64_t)INT64_MAX));
-	m->has_failed |= !o;
-	return o;
-}
-
-static struct json_object *flag(struct maker *m, bool value) {
-	struct json_object *o = json_object_new_boolean(value);
-
-	m->has_failed |= !o;
-	return o;
-}
-
-/* Takes @value; NULL is null. */
-static void put(struct maker *m, struct json_object *o, const char *key,
-		struct json_object *value) {
-	if (o && json_object_object_add(o, key, value) == 0)
-		return;
-	json_object_put(value);
-	m->has_failed = true;
-}
-
-static void append(struct maker *m, struct json_object *o, struct json_object *value) {
-	if (o && json_object_array_add(o, value) == 0)
-		return;
-	json_object_put(value);
-	m->has_failed = true;
-}
-
-/* Takes @reply and makes it a text. */
-static char *finish(struct maker *m, struct json_object *reply, size_t *ret_length) {
-	size_t length = 0;
-	const char *made =
-		m->has_failed
-			? NULL
-			: json_object_to_json_string_length(reply,
-							    JSON_C_TO_STRING_PLAIN |
-								    JSON_C_TO_STRING_NOSLASHESCAPE,
-							    &length);
-	char *copy = made ? malloc(length + 1) : NULL;
-
-	if (copy) {
-		memcpy(copy, made, length + 1);
-		*ret_length = length + 1;
-	}
-	json_object_put(reply);
-	return copy;
-}
-
-static char *finish_parameters(struct maker *m, struct json_object *parameters,
-			       size_t *ret_length) {
-	struct json_object *reply = object(m);
-
-	put(m, reply, "parameters", parameters);
-	return finish(m, reply, ret_length);
+static char *finish_parameters(struct json *j, size_t *ret_length) {
+	json_end(j, '}');
+	json_end(j, '}');
+	return json_take(j, ret_length);
 }
 
 char *control_reply_empty(size_t *ret_length) {
-	struct maker m = {0};
+	struct json j = {0};
 
-	return finish_parameters(&m, object(&m), ret_length);
+	begin_parameters(&j);
+	return finish_parameters(&j, ret_length);
 }
 
 char *control_reply_error(const char *error, const char *name, const char *value,
 			  size_t *ret_length) {
-	struct maker m = {0};
-	struct json_object *reply = object(&m), *parameters = object(&m);
+	struct json j = {0};
 
+	json_begin(&j, NULL, '{');
+	json_text(&j, "error", error);
+	json_begin(&j, "parameters", '{');
 	if (name)
-		put(&m, parameters, name, text(&m, value));
-	put(&m, reply, "error", text(&m, error));
-	put(&m, reply, "parameters", parameters);
-	return finish(&m, reply, ret_length);
+		json_text(&j, name, value);
+	return finish_parameters(&j, ret_length);
 }
 
 char *control_reply_info(size_t *ret_length) {
-	struct maker m = {0};
-	struct json_object *p = object(&m), *interfaces = array(&m);
+	struct json j = {0};
 
-	put(&m, p, "vendor", text(&m, "sdwd"));
-	put(&m, p, "product", text(&m, "sdwd"));
-	put(&m, p, "version", text(&m, SDWD_VERSION));
-	put(&m, p, "url", text(&m, "man:sdwd(1)"));
-	append(&m, interfaces, text(&m, "org.varlink.service"));
-	append(&m, interfaces, text(&m, "sdwd.Supervisor"));
-	put(&m, p, "interfaces", interfaces);
-	return finish_parameters(&m, p, ret_length);
+	begin_parameters(&j);
+	json_text(&j, "vendor", "sdwd");
+	json_text(&j, "product", "sdwd");
+	json_text(&j, "version", SDWD_VERSION);
+	json_text(&j, "url", "man:sdwd(1)");
+	json_begin(&j, "interfaces", '[');
+	json_text(&j, NULL, "org.varlink.service");
+	json_text(&j, NULL, "sdwd.Supervisor");
+	json_end(&j, ']');
+	return finish_parameters(&j, ret_length);
 }
 
 char *control_reply_description(const char *description, size_t *ret_length) {
-	struct maker m = {0};
-	struct json_object *p = object(&m);
+	struct json j = {0};
 
-	put(&m, p, "description", text(&m, description));
-	return finish_parameters(&m, p, ret_length);
+	begin_parameters(&j);
+	json_text(&j, "description", description);
+	return finish_parameters(&j, ret_length);
 }
 
 /* The status ------------------------------------------------------------------------------------
  */
 
-static struct json_object *looks_of(struct maker *m, const struct stats *stats) {
-	struct json_object *o = object(m);
-
+static void put_looks(struct json *j, const struct stats *stats) {
+	json_begin(j, "looks", '{');
 	for (int verdict = 0; verdict < VERDICT_MAX; verdict++)
-		put(m, o, verdict_str((enum verdict)verdict), number(m, stats->verdicts[verdict]));
-	return o;
+		json_number(j, verdict_str((enum verdict)verdict), stats->verdicts[verdict]);
+	json_end(j, '}');
 }
 
-static struct json_object *latency_of(struct maker *m, const struct stats *stats) {
-	struct json_object *o = object(m), *buckets = array(m);
-
+static void put_latency(struct json *j, const struct stats *stats) {
+	json_begin(j, "latency", '{');
+	json_begin(j, "buckets", '[');
 	for (size_t i = 0; i < STATS_BUCKETS; i++) {
-		struct json_object *bucket = object(m);
-
-		put(m, bucket, "le", number(m, stats_bound(i)));
-		put(m, bucket, "n", number(m, stats_at_most(stats, i)));
-		append(m, buckets, bucket);
+		json_begin(j, NULL, '{');
+		json_number(j, "le", stats_bound(i));
+		json_number(j, "n", stats_at_most(stats, i));
+		json_end(j, '}');
 	}
-	put(m, o, "buckets", buckets);
-	put(m, o, "sumUsec", number(m, stats->sum_usec));
-	return o;
+	json_end(j, ']');
+	json_number(j, "sumUsec", stats->sum_usec);
+	json_end(j, '}');
 }
 
-static struct json_object *history_of(struct maker *m, const struct stats *stats) {
-	struct json_object *o = array(m);
-
+static void put_history(struct json *j, const struct stats *stats) {
+	json_begin(j, "history", '[');
 	for (size_t i = 0; i < stats_n_history(stats); i++) {
 		const struct stats_look *l = stats_look(stats, i);
-		struct json_object *look = object(m);
 
-		put(m, look, "v", text(m, verdict_str(l->verdict)));
-		put(m, look, "us", number(m, l->latency_usec));
-		append(m, o, look);
+		json_begin(j, NULL, '{');
+		json_text(j, "v", verdict_str(l->verdict));
+		json_number(j, "us", l->latency_usec);
+		json_end(j, '}');
 	}
-	return o;
+	json_end(j, ']');
 }
 
-static struct json_object *lease_left_of(struct maker *m, const struct supervisor *s,
-					 const struct health *h) {
-	return h->state == HEALTH_UP ? number(m, usec_sub(lease_end(&h->lease), s->now)) : NULL;
-}
-
-static struct json_object *probe_of(struct maker *m, const struct supervisor *s, size_t i) {
+static void put_probe(struct json *j, const struct supervisor *s, size_t i) {
 	const struct slot *slot = &s->slots[i];
 	const struct probe_conf *c = slot->probe->conf;
 	const struct monitor_probe *p = &s->monitor.probes[i];
+	const struct health *h = &p->health;
 	const struct stats *stats = &slot->stats;
 	size_t n = stats_n_history(stats);
 	bool is_timed = c->kind->mode == PROBE_PULL;
-	struct json_object *o = object(m);
 
-	put(m, o, "name", text(m, c->name));
-	put(m, o, "kind", text(m, c->kind->name));
-	put(m, o, "optional", flag(m, c->is_optional));
-	put(m, o, "state", text(m, health_state_str(p->health.state)));
-	put(m, o, "drilled", flag(m, p->is_drilled));
-	put(m, o, "verdict", slot->has_last ? text(m, verdict_str(slot->last.verdict)) : NULL);
-	put(m, o, "cause", slot->has_last ? text(m, cause_str(slot->last.cause)) : NULL);
-	put(m, o, "text", slot->has_last ? text(m, slot->last.text) : NULL);
-	put(m, o, "latencyUsec",
-	    is_timed && n > 0 ? number(m, stats_look(stats, n - 1)->latency_usec) : NULL);
-	put(m, o, "ageUsec", n > 0 ? number(m, usec_sub(s->now, slot->looked_at)) : NULL);
-	put(m, o, "fails", number(m, p->health.fails));
-	put(m, o, "fall", number(m, p->health.conf.fall));
-	put(m, o, "passes", number(m, p->health.passes));
-	put(m, o, "rise", number(m, p->health.conf.rise));
-	put(m, o, "leaseLeftUsec", lease_left_of(m, s, &p->health));
-	put(m, o, "looks", looks_of(m, stats));
-	put(m, o, "latency", is_timed ? latency_of(m, stats) : NULL);
-	put(m, o, "history", history_of(m, stats));
-	return o;
+	json_begin(j, NULL, '{');
+	json_text(j, "name", c->name);
+	json_text(j, "kind", c->kind->name);
+	json_flag(j, "optional", c->is_optional);
+	json_text(j, "state", health_state_str(h->state));
+	json_flag(j, "drilled", p->is_drilled);
+	json_text(j, "verdict", slot->has_last ? verdict_str(slot->last.verdict) : NULL);
+	json_text(j, "cause", slot->has_last ? cause_str(slot->last.cause) : NULL);
+	json_text(j, "text", slot->has_last ? slot->last.text : NULL);
+	json_number(j, "latencyUsec",
+		    is_timed && n > 0 ? stats_look(stats, n - 1)->latency_usec : USEC_INFINITY);
+	json_number(j, "ageUsec", n > 0 ? usec_sub(s->now, slot->looked_at) : USEC_INFINITY);
+	json_number(j, "fails", h->fails);
+	json_number(j, "fall", h->conf.fall);
+	json_number(j, "passes", h->passes);
+	json_number(j, "rise", h->conf.rise);
+	json_number(j, "leaseLeftUsec",
+		    h->state == HEALTH_UP ? usec_sub(lease_end(&h->lease), s->now) : USEC_INFINITY);
+	put_looks(j, stats);
+	if (is_timed)
+		put_latency(j, stats);
+	else
+		json_null(j, "latency");
+	put_history(j, stats);
+	json_end(j, '}');
 }
 
 static const char *health_of(const struct supervisor *s) {
@@ -254,7 +163,7 @@ static const char *mode_of(const struct supervisor *s) {
 	return names[s->mode];
 }
 
-static void put_service(struct maker *m, const struct supervisor *s, struct json_object *o) {
+static void put_service(struct json *j, const struct supervisor *s) {
 	const struct counters *c = &s->counters;
 	bool is_paused = pause_is_on(s);
 	bool is_unhealthy = s->monitor.service == SERVICE_UNHEALTHY;
@@ -262,44 +171,45 @@ static void put_service(struct maker *m, const struct supervisor *s, struct json
 	struct text t = TEXT_OVER(words);
 
 	status_compose(s, &t);
-	put(m, o, "state", text(m, life_state_str(s->life == LIFE_DONE ? LIFE_STOPPING : s->life)));
-	put(m, o, "stateUsec", number(m, usec_sub(s->now, s->state_at)));
-	put(m, o, "health", text(m, health_of(s)));
-	put(m, o, "statusText", text(m, words));
-	put(m, o, "culprit",
-	    is_unhealthy ? text(m, supervisor_probe_name(s, s->monitor.culprit)) : NULL);
-	put(m, o, "onUnhealthy", text(m, mode_of(s)));
-	put(m, o, "watchdogUsec", number(m, s->watchdog_usec));
-	put(m, o, "hasWatchdog", flag(m, s->has_watchdog));
-	put(m, o, "paused", flag(m, is_paused));
-	put(m, o, "pausedLeftUsec", is_paused ? number(m, usec_sub(s->pause.at, s->now)) : NULL);
-	put(m, o, "startedUsec", number(m, usec_sub(s->now, s->started_at)));
-	put(m, o, "pings", number(m, c->n_pings));
-	put(m, o, "lastPingUsec", c->n_pings > 0 ? number(m, usec_sub(s->now, c->ping_at)) : NULL);
-	put(m, o, "stalls", number(m, c->n_stalls));
-	put(m, o, "stallUsec", number(m, c->stall_usec));
-	put(m, o, "proberRestarts", number(m, s->prober.n_starts > 0 ? s->prober.n_starts - 1 : 0));
-	put(m, o, "process", text(m, process_of(s)));
+	json_text(j, "state", life_state_str(s->life == LIFE_DONE ? LIFE_STOPPING : s->life));
+	json_number(j, "stateUsec", usec_sub(s->now, s->state_at));
+	json_text(j, "health", health_of(s));
+	json_text(j, "statusText", words);
+	json_text(j, "culprit", is_unhealthy ? supervisor_probe_name(s, s->monitor.culprit) : NULL);
+	json_text(j, "onUnhealthy", mode_of(s));
+	json_number(j, "watchdogUsec", s->watchdog_usec);
+	json_flag(j, "hasWatchdog", s->has_watchdog);
+	json_flag(j, "paused", is_paused);
+	json_number(j, "pausedLeftUsec", is_paused ? usec_sub(s->pause.at, s->now) : USEC_INFINITY);
+	json_number(j, "startedUsec", usec_sub(s->now, s->started_at));
+	json_number(j, "pings", c->n_pings);
+	json_number(j, "lastPingUsec",
+		    c->n_pings > 0 ? usec_sub(s->now, c->ping_at) : USEC_INFINITY);
+	json_number(j, "stalls", c->n_stalls);
+	json_number(j, "stallUsec", c->stall_usec);
+	json_number(j, "proberRestarts", s->prober.n_starts > 0 ? s->prober.n_starts - 1 : 0);
+	json_text(j, "process", process_of(s));
 }
 
 char *control_reply_status(const struct supervisor *s, bool has_more, size_t *ret_length) {
-	const char *unit = s->setup->env.unit;
-	struct maker m = {0};
-	struct json_object *reply = object(&m), *p = object(&m), *o = object(&m);
-	struct json_object *probes = array(&m);
+	struct json j = {0};
 
-	put(&m, o, "label", text(&m, s->conf->label));
-	put(&m, o, "unit", unit ? text(&m, unit) : NULL);
-	put(&m, o, "pid", number(&m, (uint64_t)getpid()));
-	put(&m, o, "childPid", s->child.pid > 0 ? number(&m, (uint64_t)s->child.pid) : NULL);
-	put(&m, o, "version", text(&m, SDWD_VERSION));
-	put_service(&m, s, o);
+	begin_parameters(&j);
+	json_begin(&j, "status", '{');
+	json_text(&j, "label", s->conf->label);
+	json_text(&j, "unit", s->setup->env.unit);
+	json_number(&j, "pid", (uint64_t)getpid());
+	json_number(&j, "childPid", s->child.pid > 0 ? (uint64_t)s->child.pid : USEC_INFINITY);
+	json_text(&j, "version", SDWD_VERSION);
+	put_service(&j, s);
+	json_begin(&j, "probes", '[');
 	for (size_t i = 0; i < s->n_slots; i++)
-		append(&m, probes, probe_of(&m, s, i));
-	put(&m, o, "probes", probes);
-	put(&m, p, "status", o);
-	put(&m, reply, "parameters", p);
+		put_probe(&j, s, i);
+	json_end(&j, ']');
+	json_end(&j, '}');
+	json_end(&j, '}');
 	if (has_more)
-		put(&m, reply, "continues", flag(&m, true));
-	return finish(&m, reply, ret_length);
+		json_flag(&j, "continues", true);
+	json_end(&j, '}');
+	return json_take(&j, ret_length);
 }
