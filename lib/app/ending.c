@@ -151,14 +151,22 @@ static void finish_helpers(struct supervisor *s, bool has_helpers) {
 	}
 }
 
+/*
+ * The reaper tells of the child's end before it takes the status. At the end of the turn that is
+ * done, and where we have no children then there are no orphans to look for in /proc.
+ */
 void ending_collect(struct supervisor *s) {
-	bool has_helpers;
-	ptrdiff_t n;
-
 	hold_done(s);
 	prober_end(&s->prober);
 	helpers_kill(&s->helpers);
-	n = tell_orphans(s, &has_helpers);
+	s->ending.step = END_COLLECT;
+	s->ending.at = s->now;
+}
+
+static void collect(struct supervisor *s) {
+	bool has_helpers;
+	ptrdiff_t n = tell_orphans(s, &has_helpers);
+
 	if (n == 0) {
 		finish_helpers(s, has_helpers);
 		return;
@@ -198,9 +206,11 @@ void ending_turn(struct supervisor *s) {
 
 	/* Stopped while nothing was supervised: between a launcher's end and its daemon's pidfile.
 	 */
-	if (s->life == LIFE_STOPPING && s->child.pid <= 0 && e->step == END_NONE &&
-	    !e->has_status) {
+	if (s->life == LIFE_STOPPING && s->child.pid <= 0 && e->step == END_NONE && !e->has_status)
 		ending_child_gone(s, e->stop_signal);
+	/* Whenever that is due: a stall may have moved it. */
+	if (e->step == END_COLLECT) {
+		collect(s);
 		return;
 	}
 	if (e->step >= END_ORPHANS && tell_orphans(s, &has_helpers) == 0)
@@ -209,6 +219,7 @@ void ending_turn(struct supervisor *s) {
 		return;
 	switch (e->step) {
 	case END_NONE:
+	case END_COLLECT:
 		e->at = USEC_INFINITY;
 		break;
 	case END_TERM:

@@ -94,7 +94,15 @@ struct act {
 };
 
 /* ending.c: how the end goes. */
-enum end_step { END_NONE, END_TERM, END_KILL, END_ORPHANS, END_ORPHANS_KILL, END_HELPERS };
+enum end_step {
+	END_NONE,
+	END_TERM,
+	END_KILL,
+	END_COLLECT,
+	END_ORPHANS,
+	END_ORPHANS_KILL,
+	END_HELPERS,
+};
 
 struct ending {
 	enum end_step step;
@@ -341,7 +349,7 @@ void pause_say(const struct supervisor *s,
 /* ending.c */
 void ending_kill_child(struct supervisor *s, const char *reason); /* our own decision: 124 */
 void ending_child_gone(struct supervisor *s, int wait_status);
-void ending_collect(struct supervisor *s);
+void ending_collect(struct supervisor *s); /* what is left, by ending_turn() */
 void ending_turn(struct supervisor *s);
 void ending_at_once(struct supervisor *s,
 		    const char *reason); /* of the child, waiting for it: there is no loop */
