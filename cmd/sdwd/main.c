@@ -15,9 +15,10 @@
 #include "sys/self.h"
 #include "sys/unit_name.h"
 
-/* All that a wrong command line or file can say at once. Not kept on the stack: there each of its
- * pages would be touched (-fstack-clash-protection), and be ours for good. */
-#define ERRORS_MAX 65536
+/* All that a wrong command line or file can say at once, told before the next one begins. Not kept
+ * on the stack: there each of its pages would be touched (-fstack-clash-protection), and be ours
+ * for good. */
+static char error_bytes[65536];
 
 static void print_line(void *context, const char *line) {
 	puts(line);
@@ -57,8 +58,7 @@ static bool is_from_manager(void) {
 }
 
 static int run(struct conf *c, struct signals *signals, struct inherit *inherit, int *ret_status) {
-	static char errors[ERRORS_MAX];
-	struct text t = TEXT_OVER(errors);
+	struct text t = TEXT_OVER(error_bytes);
 	const char *socket = getenv("NOTIFY_SOCKET");
 	char *unit = is_from_manager() ? unit_name_own() : NULL;
 	struct supervisor_setup setup = {
@@ -93,8 +93,7 @@ static int run(struct conf *c, struct signals *signals, struct inherit *inherit,
  */
 static void read_config(int argc, char **argv, struct conf *c,
 			const struct probe_kind *const *kinds) {
-	static char errors[ERRORS_MAX];
-	struct text t = TEXT_OVER(errors);
+	struct text t = TEXT_OVER(error_bytes);
 	const char *path = NULL;
 
 	if (args_find_config(argc, argv, kinds, &path) < 0) {
@@ -110,14 +109,14 @@ static void read_config(int argc, char **argv, struct conf *c,
  */
 static int with_conf(int argc, char **argv, struct conf *c, struct signals *signals,
 		     struct inherit *inherit, int *ret_status) {
-	static char errors[ERRORS_MAX];
-	struct text t = TEXT_OVER(errors);
 	struct config_kinds kinds;
+	struct text t;
 
 	config_kinds(&kinds);
 	read_config(argc, argv, c, kinds.list);
+	t = TEXT_OVER(error_bytes);
 	if (args_parse(c, argc, argv, kinds.list, &t) < 0)
-		return complain(errors);
+		return complain(error_bytes);
 	if (c->do_help) {
 		dump_help(kinds.list, print_line, NULL);
 		return printed();

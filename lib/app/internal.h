@@ -54,8 +54,8 @@ struct hold {
 	enum unit_question question; /* of the query under way */
 	struct ev_io io;
 	usec_t at; /* the answer is not waited for any longer */
-	struct signalfd_siginfo waiting[HOLD_MAX];
 	size_t n_waiting;
+	struct signalfd_siginfo waiting[HOLD_MAX];
 };
 
 /* reload.c: the reload that sdwd itself answers for. */
@@ -173,22 +173,18 @@ struct supervisor {
 	usec_t turn_at; /* when this turn began */
 
 	enum life_state life;
-	struct monitor monitor;
 	struct counters counters;
 	struct slot *slots;
 	size_t n_slots;
 	ptrdiff_t notify_slot; /* of --notify, -1: none */
 	struct probe_owner owner;
-	struct prober prober;
 
 	struct child child;
-	struct selinux selinux;
 	int domain; /* what selinux_init() returned; 0 where no manager started us */
 	struct proc_state child_state;
 	bool is_child_stopped; /* as waitid said last */
 	bool is_reap_due;      /* more have ended than one turn takes */
 	usec_t reap_until_at;  /* of this turn */
-	struct hold hold;
 	struct tty tty;
 	struct adopt adopt;
 	struct helpers helpers;
@@ -201,7 +197,6 @@ struct supervisor {
 	unsigned long lost_told; /* of notifier.n_lost */
 	usec_t mute_since;       /* no message was taken since then; 0: they are taken */
 	struct notify_sock relay;
-	struct notify_datagram datagram; /* the one being worked on */
 	usec_t signals_at; /* signals are read and the dead are looked for again, after a fault */
 	usec_t settle_at;  /* wakes once after something was begun to be watched: loop_again() */
 	unsigned n_signal_faults, n_relay_faults; /* in a row */
@@ -220,9 +215,6 @@ struct supervisor {
 	bool is_ready_sent;  /* READY=1 was handed to the notifier */
 	bool is_reloading;   /* RELOADING=1 was forwarded */
 	struct reload reload;
-	char child_status[2048]; /* its STATUS=, clean; empty: none */
-
-	char status_sent[NOTIFY_MSG_MAX];
 	usec_t status_at; /* when the next one may go */
 	bool is_status_due;
 
@@ -231,6 +223,16 @@ struct supervisor {
 	usec_t state_at; /* when life became what it is */
 	usec_t started_at, start_timeout_at, extend_at, extend_until_at, remind_at;
 	usec_t evidence_at; /* the last good evidence of the composite while it was good; 0: none */
+
+	/* What is large, and not touched by everybody, stands last: a page that nobody writes to
+	 * costs nothing. */
+	struct hold hold;
+	struct prober prober;
+	struct monitor monitor;
+	char status_sent[NOTIFY_MSG_MAX];
+	char child_status[2048];         /* its STATUS=, clean; empty: none */
+	struct notify_datagram datagram; /* the one being worked on */
+	struct selinux selinux;
 };
 
 /* supervisor.c: the loop, the turn, and the one place where the life's state changes */

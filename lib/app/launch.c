@@ -62,7 +62,7 @@ static int settled_fd(const struct probe_conf *c) {
 
 int supervisor_check(const struct supervisor_setup *setup, struct text *errors) {
 	const struct conf *c = setup->conf;
-	int result = prober_check(c, errors);
+	int result = prober_is_needed(c) ? prober_check(c, errors) : 0;
 
 	for (size_t i = 0; i < c->n_probes; i++) {
 		char name[32];

@@ -41,12 +41,11 @@
 #define READ_TURNS 64
 
 void prober_init(struct prober *p) {
-	*p = (struct prober){
-		.program_fd = -1,
-		.fd = -1,
-		.kill_at = USEC_INFINITY,
-		.backoff_usec = BACKOFF_FIRST,
-	};
+	/* Not the path: few need it, and it is larger than all the rest. */
+	memset(p, 0, offsetof(struct prober, path));
+	p->program_fd = p->fd = -1;
+	p->kill_at = USEC_INFINITY;
+	p->backoff_usec = BACKOFF_FIRST;
 }
 
 /* Our own program. Where /proc is hidden: by the name that it was executed by. */

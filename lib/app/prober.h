@@ -19,7 +19,6 @@
  */
 struct prober {
 	struct ev_loop *loop; /* borrowed */
-	char path[PATH_MAX];
 	int program_fd;    /* O_PATH: the program as it was at start, whatever is installed since */
 	pid_t pid;         /* also while it dies, until it is reaped; 0: none */
 	int fd;            /* our end; -1: it does not run, or is dying */
@@ -35,6 +34,7 @@ struct prober {
 	usec_t started_at;
 	usec_t retry_at; /* not started again before */
 	usec_t backoff_usec;
+	char path[PATH_MAX]; /* of the program; only after prober_open() */
 };
 
 /* True where there is a probe that needs the prober. */

@@ -334,14 +334,12 @@ static void close_all(struct supervisor *s) {
 }
 
 struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
+	/* Of what is not allocated only those pages are ours that are written to. */
+	static struct supervisor supervisor;
 	struct supervisor_end end = SUPERVISOR_EXIT(EXIT_SDWD);
-	struct supervisor *s = calloc(1, sizeof(*s));
+	struct supervisor *s = &supervisor;
 	int r;
 
-	if (!s) {
-		log_error("out of memory");
-		return end;
-	}
 	s->setup = setup;
 	s->conf = setup->conf;
 	s->watchdog_usec = setup->watchdog_usec;
@@ -383,6 +381,5 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 	if (r >= 0)
 		end = ending_result(s);
 	close_all(s);
-	free(s);
 	return end;
 }

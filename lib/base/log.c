@@ -17,21 +17,23 @@ static void stderr_sink(void *context, const struct log_entry *entry) {
 	(void)!write(STDERR_FILENO, t.data, t.length);
 }
 
-static log_sink_t *log_sink = stderr_sink;
-static void *log_context;
-static enum log_level log_level = LOG_LEVEL_INFO;
+static struct {
+	log_sink_t *sink;
+	void *context;
+	enum log_level level;
+} state = {.sink = stderr_sink, .level = LOG_LEVEL_INFO};
 
 void log_set_sink(log_sink_t *sink, void *context) {
-	log_sink = sink;
-	log_context = context;
+	state.sink = sink;
+	state.context = context;
 }
 
 void log_set_level(enum log_level level) {
-	log_level = level;
+	state.level = level;
 }
 
 enum log_level log_get_level(void) {
-	return log_level;
+	return state.level;
 }
 
 void log_event(enum log_level level, const char *message_id, const struct log_field *fields,
@@ -48,13 +50,13 @@ void log_event(enum log_level level, const char *message_id, const struct log_fi
 	int saved = errno;
 	va_list arguments;
 
-	if (level > log_level)
+	if (level > state.level)
 		return;
 	va_start(arguments, format);
 	text_addv(&t, format, arguments);
 	va_end(arguments);
 	/* Parts of a message come from children and peers. */
 	text_clean(message, sizeof(message), t.data, t.length);
-	log_sink(log_context, &entry);
+	state.sink(state.context, &entry);
 	errno = saved;
 }

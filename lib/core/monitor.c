@@ -6,22 +6,23 @@
 void monitor_init(struct monitor *m, usec_t watchdog_usec, const struct monitor_probe_conf *probes,
 		  size_t n_probes, size_t required, bool ignores_health, usec_t now) {
 	assert(n_probes <= MONITOR_PROBES_MAX);
-	*m = (struct monitor){
-		.watchdog_usec = watchdog_usec,
-		.slack_usec = lease_slack(watchdog_usec),
-		.n_probes = n_probes,
-		.required = required,
-		.ignores_health = ignores_health,
-		.culprit = MONITOR_PROCESS,
-		.process_good_at = now,
-		.process_look_at = usec_add(now, watchdog_usec / 2),
-	};
+	memset(m, 0, offsetof(struct monitor, probes));
+	m->watchdog_usec = watchdog_usec;
+	m->slack_usec = lease_slack(watchdog_usec);
+	m->n_probes = n_probes;
+	m->required = required;
+	m->ignores_health = ignores_health;
+	m->culprit = MONITOR_PROCESS;
+	m->process_good_at = now;
+	m->process_look_at = usec_add(now, watchdog_usec / 2);
 	for (size_t i = 0; i < n_probes; i++) {
 		struct monitor_probe *p = &m->probes[i];
 
+		*p = (struct monitor_probe){
+			.is_scheduled = probes[i].is_scheduled,
+			.is_optional = probes[i].is_optional,
+		};
 		health_init(&p->health, &probes[i].health, now);
-		p->is_scheduled = probes[i].is_scheduled;
-		p->is_optional = probes[i].is_optional;
 		schedule_init(&p->schedule, &probes[i].schedule,
 			      p->is_scheduled ? now : USEC_INFINITY);
 	}

@@ -46,8 +46,6 @@ struct monitor_probe_conf {
 struct monitor {
 	usec_t watchdog_usec; /* W */
 	usec_t slack_usec;
-	struct monitor_probe probes[MONITOR_PROBES_MAX];
-	size_t n_probes;
 	size_t required;     /* K; 0: the process alone */
 	bool ignores_health; /* --on-unhealthy=warn: pings follow the process alone */
 	bool is_ready;
@@ -64,6 +62,9 @@ struct monitor {
 	usec_t process_look_at; /* when the next look is due */
 	struct pinger pinger;
 	struct stall stall;
+	size_t n_probes;
+	struct monitor_probe
+		probes[MONITOR_PROBES_MAX]; /* those beyond n_probes are never touched */
 };
 
 /*
