@@ -84,9 +84,16 @@ static bool is_misleading(uint32_t c) {
 
 size_t text_character(const char *text, size_t length, bool *ret_is_clean) {
 	const unsigned char *p = (const unsigned char *)text;
-	size_t n = utf8_length(p, length);
-	uint32_t c = n <= 1 ? p[0] : p[0] & (0xffU >> (n + 1));
+	uint32_t c;
+	size_t n;
 
+	/* What nearly all characters are. */
+	if (p[0] >= ' ' && p[0] <= '~') {
+		*ret_is_clean = true;
+		return 1;
+	}
+	n = utf8_length(p, length);
+	c = n <= 1 ? p[0] : p[0] & (0xffU >> (n + 1));
 	for (size_t i = 1; i < n; i++)
 		c = c << 6 | (p[i] & 0x3fU);
 	*ret_is_clean = n > 0 && !is_control(c) && !is_misleading(c);
