@@ -147,13 +147,13 @@ int main(int argc, char **argv) {
 	}
 	r = inherit_init(&inherit);
 	if (r < 0) {
-		fprintf(stderr, "sdwd: cannot take stock of the open files: %s\n", strerror(-r));
+		fprintf(stderr, "sdwd: cannot open /dev/null in place of a closed file: %s\n",
+			strerror(-r));
 		return EXIT_SDWD;
 	}
 	conf_init(&c);
 	r = with_conf(argc, argv, &c, &signals, &inherit, &status);
 	conf_done(&c);
-	inherit_done(&inherit);
 	if (status < 0)
 		return r;
 	self_die_like(status);

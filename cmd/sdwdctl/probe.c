@@ -301,8 +301,7 @@ static int run(int argc, char **argv) {
 		return CTL_CANNOT;
 	}
 	/* Nothing of ours on 0 to 2 where they are closed. */
-	if (inherit_init(&inherit) == 0)
-		inherit_done(&inherit);
+	(void)inherit_init(&inherit);
 	p->errors = TEXT_OVER(p->reasons);
 	config_kinds(&p->kinds);
 	conf_init(&p->conf);

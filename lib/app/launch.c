@@ -67,7 +67,7 @@ int supervisor_check(const struct supervisor_setup *setup, struct text *errors) 
 	for (size_t i = 0; i < c->n_probes; i++) {
 		char name[32];
 		int fd = settled_fd(c->probes[i]);
-		bool is_free = fd < 0 || !inherit_has(setup->inherit, fd);
+		bool is_free = fd < 0 || !inherit_has(fd);
 
 		for (size_t k = 0; k < i && is_free && fd >= 0; k++)
 			is_free = settled_fd(c->probes[k]) != fd;
@@ -194,7 +194,7 @@ static int add_heartbeats(struct supervisor *s, struct surroundings *e) {
 
 			if (p->class != &probe_heartbeat || (settings->fd >= 0) != (pass == 0))
 				continue;
-			as = heartbeat_choose_fd(p, s->setup->inherit, e->taken, e->n_fds);
+			as = heartbeat_choose_fd(p, e->taken, e->n_fds);
 			if (as < 0) {
 				log_error("--heartbeat=%d: this fd is in use already",
 					  settings->fd);

@@ -259,7 +259,7 @@ static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {
 	}
 	if (r == 0) {
 		message_domain(s);
-		inherit_close(s->setup->inherit, !s->journal.is_native);
+		inherit_close(!s->journal.is_native);
 		supervisor_event(s, LIFE_EXEC_OK);
 		forward_start(s);
 		return;

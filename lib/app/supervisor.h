@@ -11,7 +11,7 @@ struct supervisor_setup {
 	struct conf_env env;
 	usec_t watchdog_usec;    /* W */
 	struct signals *signals; /* blocked, not opened yet */
-	struct inherit *inherit;
+	const struct inherit *inherit;
 	bool is_from_manager; /* systemd started us, not somebody in a shell */
 };
 

@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/usec.h"
 #include "core/allowance.h"
+#include "sys/inherit.h"
 #include "sys/loop.h"
 
 /* The longest line that is understood; of a longer one every byte is a beat all the same. */
@@ -206,14 +207,13 @@ static int heartbeat_init(struct probe *p, struct text *error) {
 	return 0;
 }
 
-int heartbeat_choose_fd(struct probe *p, const struct inherit *inherit, const int *taken,
-			size_t n_taken) {
+int heartbeat_choose_fd(struct probe *p, const int *taken, size_t n_taken) {
 	const struct heartbeat_settings *settings = p->conf->settings;
 
 	if (p->class != &probe_heartbeat)
 		return -EINVAL;
 	for (int fd = settings->fd >= 0 ? settings->fd : 3;; fd++) {
-		bool is_free = !inherit_has(inherit, fd);
+		bool is_free = !inherit_has(fd);
 
 		for (size_t i = 0; i < n_taken && is_free; i++)
 			is_free = taken[i] != fd;

@@ -66,7 +66,7 @@ static int check_targets(const struct child_conf *conf) {
 	for (size_t n = 0; n < conf->n_fds; n++) {
 		if (conf->fds[n].as < 3)
 			return -EINVAL;
-		if (inherit_has(conf->inherit, conf->fds[n].as))
+		if (inherit_has(conf->fds[n].as))
 			return -EEXIST;
 		for (size_t m = 0; m < n; m++)
 			if (conf->fds[m].as == conf->fds[n].as)

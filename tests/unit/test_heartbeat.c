@@ -155,45 +155,75 @@ static void test_both_ends_are_non_blocking_and_ours_alone(void **state) {
 	assert_int_equal(count_fds(), w->n_fds + 1);
 }
 
+/* Of the test that runs; what is inherited is a matter of the process. */
+static struct probe *chooser;
+
+static void inherits(int fd) {
+	CHECK(dup2(STDERR_FILENO, fd) == fd);
+}
+
+static void choose_the_lowest(void) {
+	int taken[] = {5, 8}, as;
+
+	CHECK(heartbeat_choose_fd(chooser, NULL, 0) == 3);
+	CHECK(heartbeat_choose_fd(chooser, taken, 2) == 3);
+	inherits(3);
+	inherits(4);
+	inherits(7);
+	CHECK(heartbeat_choose_fd(chooser, NULL, 0) == 5);
+	CHECK(heartbeat_choose_fd(chooser, taken, 1) == 6);
+	/* One of ours, which the child does not get. */
+	CHECK(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) == 5);
+	CHECK(heartbeat_choose_fd(chooser, NULL, 0) == 5);
+	CHECK(heartbeat_choose_fd(chooser, taken, 2) == 6);
+	heartbeat_child_end(chooser, &as);
+	CHECK(as == 6);
+}
+
 static void test_the_lowest_free_number_from_3(void **state) {
 	struct world *w = *state;
-	int fds[] = {3, 4, 7}, taken[] = {5, 8}, as;
-	const struct inherit none = {0}, some = {.fds = fds, .n_fds = ARRAY_SIZE(fds)};
 
 	make(w, -1);
-	assert_int_equal(heartbeat_choose_fd(w->p, &none, NULL, 0), 3);
-	assert_int_equal(heartbeat_choose_fd(w->p, &some, NULL, 0), 5);
-	assert_int_equal(heartbeat_choose_fd(w->p, &some, taken, 1), 6);
-	assert_int_equal(heartbeat_choose_fd(w->p, &none, taken, 2), 3);
-	assert_int_equal(heartbeat_choose_fd(w->p, &some, taken, 2), 6);
-	heartbeat_child_end(w->p, &as);
-	assert_int_equal(as, 6);
+	chooser = w->p;
+	isolated(choose_the_lowest);
+}
+
+static void choose_9(void) {
+	int taken[] = {12}, as;
+
+	CHECK(heartbeat_choose_fd(chooser, taken, 1) == 9);
+	heartbeat_child_end(chooser, &as);
+	CHECK(as == 9);
+	inherits(9);
+	CHECK(heartbeat_choose_fd(chooser, NULL, 0) == -EEXIST);
+}
+
+static void choose_12(void) {
+	int taken[] = {12};
+
+	CHECK(heartbeat_choose_fd(chooser, taken, 1) == -EEXIST);
+	CHECK(heartbeat_choose_fd(chooser, taken, 0) == 12);
 }
 
 static void test_a_settled_number_is_that_or_none(void **state) {
 	struct world *w = *state;
-	int fds[] = {3, 9}, taken[] = {12}, as;
-	const struct inherit none = {0}, some = {.fds = fds, .n_fds = ARRAY_SIZE(fds)};
 
 	make(w, 9);
-	assert_int_equal(heartbeat_choose_fd(w->p, &none, taken, 1), 9);
-	heartbeat_child_end(w->p, &as);
-	assert_int_equal(as, 9);
-	assert_int_equal(heartbeat_choose_fd(w->p, &some, NULL, 0), -EEXIST);
+	chooser = w->p;
+	isolated(choose_9);
 	drop(w);
 	make(w, 12);
-	assert_int_equal(heartbeat_choose_fd(w->p, &some, taken, 1), -EEXIST);
-	assert_int_equal(heartbeat_choose_fd(w->p, &some, taken, 0), 12);
+	chooser = w->p;
+	isolated(choose_12);
 }
 
 static void test_another_kind_has_no_number(void **state) {
-	const struct inherit none = {0};
 	struct probe other = {.class = &probe_notify};
 	struct heartbeat_settings settings = {.fd = 9};
 	struct probe_conf conf = {.kind = probe_notify.kind, .settings = &settings};
 
 	other.conf = &conf;
-	assert_int_equal(heartbeat_choose_fd(&other, &none, NULL, 0), -EINVAL);
+	assert_int_equal(heartbeat_choose_fd(&other, NULL, 0), -EINVAL);
 }
 
 static void test_the_options_value(void **state) {

@@ -265,7 +265,6 @@ static void read_at_once_job(void) {
 		tty_take_back(&t);
 		CHECK(front() == getpgrp());
 	}
-	inherit_done(&inherit);
 	tty_done(&t);
 }
 
