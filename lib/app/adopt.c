@@ -87,7 +87,8 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 		return; /* the reaper knows its status */
 	s->child.pid = 0;
 	if (!adopt_takes_exit(s, 0, false)) {
-		log_warning("pid %d ended; its status went to its parent, reporting 1", pid);
+		log_warning("pid %d has ended, and only its parent knows how: sdwd exits with 1",
+			    pid);
 		ending_child_gone(s, 1 << 8);
 	}
 }
@@ -139,7 +140,7 @@ static void fail(struct supervisor *s, const char *reason) {
 static bool take_cached(struct supervisor *s, pid_t pid) {
 	for (size_t i = 0; i < s->adopt.n_cached; i++)
 		if (s->adopt.cache[i].pid == pid) {
-			log_notice("pid %d of %s ended already", pid, s->adopt.path);
+			log_notice("pid %d, named by %s, has ended already", pid, s->adopt.path);
 			s->adopt.retry_at = s->adopt.deadline_at = USEC_INFINITY;
 			ending_child_gone(s, s->adopt.cache[i].wait_status);
 			return true;
@@ -201,9 +202,9 @@ static void guess(struct supervisor *s) {
 	if (s->now < s->adopt.deadline_at)
 		return;
 	fail(s, count == 0
-			? "--forking: no process remained after the launcher's exit; if the daemon "
+			? "--forking: no process remained after the command's exit; if the daemon "
 			  "has a pidfile, --pidfile=PATH finds it"
-			: "--forking: several processes remained after the launcher's exit; "
+			: "--forking: several processes remained after the command's exit; "
 			  "--pidfile=PATH says which one is the daemon");
 }
 
@@ -334,11 +335,11 @@ void adopt_mainpid(struct supervisor *s, pid_t pid) {
 		log_warning("MAINPID=%d of the child names %s: ignored", pid, what);
 		return;
 	}
-	supervise(s, pid, "MAINPID");
+	supervise(s, pid, "MAINPID= of the child");
 }
 
 static void give_up(struct supervisor *s) {
-	char reason[LOG_MESSAGE_MAX];
+	char reason[LOG_MESSAGE_MAX], limit[USEC_STR_MAX];
 	struct text t = TEXT_OVER(reason);
 
 	if (s->adopt.step == ADOPT_TAKE_BACK) {
@@ -346,7 +347,9 @@ static void give_up(struct supervisor *s) {
 		ending_child_gone(s, s->ending.wait_status);
 		return;
 	}
-	text_addf(&t, "--pidfile=%s: %s%s", s->adopt.path, s->adopt.no_daemon ? "it names " : "",
+	text_addf(&t, "--pidfile=%s names no daemon within %s (--pidfile-timeout): %s%s",
+		  s->adopt.path, usec_str(limit, s->conf->pidfile_timeout_usec),
+		  s->adopt.no_daemon ? "it names " : "",
 		  s->adopt.no_daemon
 			  ? s->adopt.no_daemon
 			  : pidfile_problem_str((enum pidfile_problem)s->adopt.last_problem));

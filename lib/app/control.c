@@ -337,7 +337,7 @@ void control_open(struct supervisor *s) {
 	struct text error = TEXT_OVER(reason);
 
 	if (control_sock_open(&c->sock, s->conf->label, &error) < 0) {
-		log_notice("no control socket: %s", reason);
+		log_notice("no control socket: %s; sdwdctl does not see this service", reason);
 		return;
 	}
 	c->loop = s->loop;

@@ -115,8 +115,22 @@ static void remember_told(struct ending *e, pid_t pid) {
 	e->told[e->n_told++] = pid;
 }
 
+/* So many are named: who waits for their end looks them up. */
+#define ORPHANS_NAMED 8
+
+static void log_orphans(const struct supervisor *s, const pid_t *pids, ptrdiff_t n) {
+	char names[16 * ORPHANS_NAMED];
+	struct text t = TEXT_OVER(names);
+
+	for (ptrdiff_t i = 0; i < MIN(n, ORPHANS_NAMED); i++)
+		text_addf(&t, "%s%d", i > 0 ? ", " : "", pids[i]);
+	log_info("%td process%s left behind, %s: pid %s%s", n, n == 1 ? "" : "es",
+		 s->conf->orphans == ORPHANS_TERM ? "got SIGTERM" : "waiting (--orphans=wait)",
+		 names, n > ORPHANS_NAMED ? ", ..." : "");
+}
+
 /* SIGTERM once for each orphan; new ones appear as their parents end. */
-static ptrdiff_t tell_orphans(struct supervisor *s, bool *ret_has_helpers) {
+static ptrdiff_t tell_orphans(struct supervisor *s, bool is_first, bool *ret_has_helpers) {
 	pid_t pids[ORPHANS_MAX];
 	ptrdiff_t n = find_orphans(s, pids, ret_has_helpers);
 
@@ -129,6 +143,8 @@ static ptrdiff_t tell_orphans(struct supervisor *s, bool *ret_has_helpers) {
 		(void)kill(pids[i], SIGTERM);
 		(void)kill(pids[i], SIGCONT);
 	}
+	if (is_first && n > 0)
+		log_orphans(s, pids, n);
 	return n;
 }
 
@@ -165,7 +181,7 @@ void ending_collect(struct supervisor *s) {
 
 static void collect(struct supervisor *s) {
 	bool has_helpers;
-	ptrdiff_t n = tell_orphans(s, &has_helpers);
+	ptrdiff_t n = tell_orphans(s, true, &has_helpers);
 
 	if (n == 0) {
 		finish_helpers(s, has_helpers);
@@ -173,9 +189,6 @@ static void collect(struct supervisor *s) {
 	}
 	if (n < 0)
 		log_warning("cannot look for processes left behind: %s", strerror((int)-n));
-	else
-		log_info("%td process%s left behind%s", n, n == 1 ? "" : "es",
-			 s->conf->orphans == ORPHANS_TERM ? ", got SIGTERM" : ", waiting");
 	/* The watchdog still runs: STOPPING=1 keeps it from turning a clean end into a kill. */
 	if (!s->ending.is_own_decision)
 		status_send_stopping(s, "waiting for processes left behind");
@@ -192,7 +205,7 @@ static void kill_orphans(struct supervisor *s) {
 		e->in_vain_at = usec_add(s->now, KILL_IN_VAIN);
 	e->n_gone = 0;
 	if (s->now >= MIN(e->in_vain_at, e->kill_until_at)) {
-		log_warning("processes left behind outlive SIGKILL");
+		log_warning("processes left behind outlive SIGKILL: sdwd ends without them");
 		finish(s);
 		return;
 	}
@@ -202,6 +215,7 @@ static void kill_orphans(struct supervisor *s) {
 
 void ending_turn(struct supervisor *s) {
 	struct ending *e = &s->ending;
+	char limit[USEC_STR_MAX];
 	bool has_helpers;
 
 	/* Stopped while nothing was supervised: between a launcher's end and its daemon's pidfile.
@@ -213,7 +227,7 @@ void ending_turn(struct supervisor *s) {
 		collect(s);
 		return;
 	}
-	if (e->step >= END_ORPHANS && tell_orphans(s, &has_helpers) == 0)
+	if (e->step >= END_ORPHANS && tell_orphans(s, false, &has_helpers) == 0)
 		finish_helpers(s, has_helpers);
 	if (e->at > s->now)
 		return;
@@ -223,7 +237,8 @@ void ending_turn(struct supervisor *s) {
 		e->at = USEC_INFINITY;
 		break;
 	case END_TERM:
-		log_warning("pid %d did not end in time: SIGKILL", s->child.pid);
+		log_warning("pid %d did not end within --kill-timeout=%s: SIGKILL", s->child.pid,
+			    usec_str(limit, s->conf->kill_timeout_usec));
 		e->step = END_KILL;
 		__attribute__((fallthrough));
 	case END_KILL:
@@ -231,7 +246,8 @@ void ending_turn(struct supervisor *s) {
 		e->at = usec_add(s->now, KILL_AGAIN);
 		break;
 	case END_ORPHANS:
-		log_warning("processes left behind did not end in time: SIGKILL");
+		log_warning("processes left behind did not end within --orphan-timeout=%s: SIGKILL",
+			    usec_str(limit, s->conf->orphan_timeout_usec));
 		e->step = END_ORPHANS_KILL;
 		e->kill_until_at = usec_add(s->now, KILL_MOST);
 		e->n_gone = 1;
@@ -240,7 +256,7 @@ void ending_turn(struct supervisor *s) {
 		kill_orphans(s);
 		break;
 	case END_HELPERS:
-		log_warning("a check or hook outlives SIGKILL");
+		log_warning("a check or hook outlives SIGKILL: sdwd ends without it");
 		finish(s);
 		break;
 	}

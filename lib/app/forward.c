@@ -48,16 +48,27 @@ void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info) 
 			    strerror(-r));
 }
 
+/* Without a pid here: the kernel (a terminal that hangs up), and what is outside of a container. */
+static void say_sender(const struct signalfd_siginfo *info, struct text *t) {
+	if (info->ssi_code == SI_KERNEL)
+		text_add(t, "the kernel");
+	else if (info->ssi_pid == 0)
+		text_add(t, "outside of this PID namespace");
+	else
+		text_addf(t, "pid %u", info->ssi_pid);
+}
+
 static void begin_stop(struct supervisor *s, const struct signalfd_siginfo *info) {
 	int number = (int)info->ssi_signo;
-	char name[SIGNAL_STR_MAX], missing[LOG_MESSAGE_MAX / 2];
-	struct text t = TEXT_OVER(missing);
+	char name[SIGNAL_STR_MAX], missing[LOG_MESSAGE_MAX / 2], sender[64];
+	struct text t = TEXT_OVER(missing), from = TEXT_OVER(sender);
 
 	/* systemd's own timeout says nothing of what was not there in time. */
 	if (s->life == LIFE_STARTING)
 		status_health(s, &t);
-	log_info("%s from pid %u: stopping%s%s%s", signal_str(name, number), info->ssi_pid,
-		 t.length > 0 ? " (" : "", t.length > 0 ? missing : "", t.length > 0 ? ")" : "");
+	say_sender(info, &from);
+	log_info("%s from %s: stopping%s%s", signal_str(name, number), sender,
+		 t.length > 0 ? " while " : "", t.length > 0 ? missing : "");
 	s->ending.stop_signal = number;
 	s->owes_stopping = true;
 	supervisor_event(s, LIFE_STOP_SIGNAL);
@@ -82,7 +93,7 @@ static void listen_later(struct supervisor *s, int error) {
 
 	ev_io_stop(s->loop, &s->signals_io);
 	s->signals_at = usec_add(s->now, FAULT_PAUSE);
-	snprintf(what, sizeof(what), "signalfd: %s", strerror(error));
+	snprintf(what, sizeof(what), "cannot read signals (signalfd: %s)", strerror(error));
 	if (++s->n_signal_faults == 1)
 		log_warning("%s; trying again", what);
 	else if (s->n_signal_faults > FAULTS_MAX)

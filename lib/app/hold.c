@@ -115,7 +115,7 @@ static void on_answer(struct ev_loop *loop, struct ev_io *w, int events) {
 	s->now = usec_now();
 	end_query(s);
 	if (r < 0)
-		log_debug("systemd does not tell of this unit: %s", strerror(-r));
+		log_debug("systemd does not tell about this unit: %s", strerror(-r));
 	if (s->hold.question == UNIT_STOPPING)
 		release(s, &answer);
 	else if (r > 0)
@@ -127,7 +127,7 @@ static bool begin_query(struct supervisor *s, enum unit_question question, usec_
 	int r = unit_query_start(&h->query, question, s->setup->env.unit);
 
 	if (r < 0) {
-		log_debug("cannot ask systemd of this unit: %s", strerror(-r));
+		log_debug("cannot ask systemd about this unit: %s", strerror(-r));
 		return false;
 	}
 	helpers_add(&s->helpers, h->query.pid);
@@ -184,7 +184,8 @@ void hold_turn(struct supervisor *s) {
 		return;
 	end_query(s);
 	if (s->hold.question == UNIT_STOPPING) {
-		log_info("no answer from systemd in time: what it sent is forwarded");
+		log_info("no answer from systemd in time whether it stops this unit: its signals "
+			 "are forwarded");
 		release(s, &(struct unit_answer){0});
 	}
 }

@@ -313,6 +313,8 @@ void relay_done(struct supervisor *s);
 void status_turn(struct supervisor *s);
 void status_changed(struct supervisor *s);
 void status_health(const struct supervisor *s, struct text *t);
+/* The same without "starting: ", where that is told already. */
+void status_missing(const struct supervisor *s, struct text *t);
 void status_compose(const struct supervisor *s, struct text *t); /* what STATUS= says as a whole */
 void status_send_due(struct supervisor *s); /* at once, where one waits for its second */
 void status_send_ready(struct supervisor *s);

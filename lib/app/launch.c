@@ -94,7 +94,7 @@ int launch_prepare(struct supervisor *s) {
 		return r;
 	r = notifier_open(&s->notifier, address && *address ? address : NULL);
 	if (r < 0) {
-		log_error("NOTIFY_SOCKET='%s': %s", address, strerror(-r));
+		log_error("cannot speak to systemd: NOTIFY_SOCKET='%s': %s", address, strerror(-r));
 		return r;
 	}
 	s->notifier.on_sent = status_on_sent;
@@ -248,10 +248,10 @@ static int pending_stop(const struct supervisor *s) {
 
 static void tell_refused(int r, const char *option) {
 	if (r == SELF_DEADLY)
-		log_warning("--%s: not done, SystemCallFilter= of the unit would kill for it",
+		log_warning("--%s: not done: SystemCallFilter= of the unit would kill sdwd for it",
 			    option);
 	else if (r < 0)
-		log_warning("--%s: %s", option, strerror(-r));
+		log_warning("--%s: not done: %s", option, strerror(-r));
 }
 
 static void harden_self(struct supervisor *s) {

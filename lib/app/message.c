@@ -3,6 +3,7 @@
  * The log lines that operators and programs look for: one for each edge, with an id that
  * units/sdwd.catalog explains (journalctl -x) and with fields to search by.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,12 +13,22 @@
 #include "app/message_ids.h"
 #include "base/text.h"
 
-static const char *const mode_words[] = {
-	[ON_UNHEALTHY_WITHHOLD] = "withholding WATCHDOG=1",
-	[ON_UNHEALTHY_TRIGGER] = "systemd will be asked to act",
-	[ON_UNHEALTHY_KILL] = "the service will be ended",
-	[ON_UNHEALTHY_WARN] = "saying so only",
-};
+/* What follows, and by whom. */
+static const char *consequence(const struct supervisor *s) {
+	static const char *const words[] = {
+		[ON_UNHEALTHY_WITHHOLD] =
+			"withholding WATCHDOG=1: systemd acts unless the service recovers",
+		[ON_UNHEALTHY_TRIGGER] = "systemd will be asked to act",
+		[ON_UNHEALTHY_KILL] = "sdwd will end the service",
+		[ON_UNHEALTHY_WARN] = "only reported (--on-unhealthy=warn)",
+	};
+
+	if (s->mode == ON_UNHEALTHY_WITHHOLD && !s->monitor.is_ready)
+		return "withholding READY=1 until the service recovers";
+	if (s->mode == ON_UNHEALTHY_WITHHOLD && !s->has_watchdog)
+		return "nobody acts without WatchdogSec=";
+	return words[s->mode];
+}
 
 static void emit(struct supervisor *s, enum log_level level, const char *id, const char *probe,
 		 const char *cause, const char *message) {
@@ -51,7 +62,7 @@ void message_unhealthy(struct supervisor *s, const char *reason) {
 		text_addf(&t, ", last good %s ago",
 			  usec_str_short(age, usec_sub(s->now, s->evidence_at)));
 	text_addf(&t, "; %s -> unhealthy; %s", s->monitor.is_ready ? "healthy" : "starting",
-		  mode_words[s->mode]);
+		  consequence(s));
 	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_UNHEALTHY, supervisor_probe_name(s, i), culprit_cause(s),
 	     message);
 }
@@ -106,8 +117,9 @@ void message_start(struct supervisor *s) {
 			"%san unhealthy service is only reported; --on-unhealthy=kill would end it",
 			is_container ? "" : "no WatchdogSec= in this unit: ");
 	if (notifier_is_open(&s->notifier) && !s->has_watchdog && s->mode == ON_UNHEALTHY_WITHHOLD)
-		log_warning("--on-unhealthy=withhold without WatchdogSec= in this unit: nobody "
-			    "will act");
+		log_warning(
+			"--on-unhealthy=withhold without WatchdogSec= in this unit: nobody "
+			"acts on an unhealthy service; set WatchdogSec=, or --on-unhealthy=kill");
 }
 
 /* Two of them must fit into a line, with the advice behind them. */
@@ -172,11 +184,16 @@ void message_exec_failed(struct supervisor *s, enum child_stage stage, int error
 		[CHILD_STAGE_PARENT_GONE] = "--pdeathsig",
 		[CHILD_STAGE_EXEC] = "exec",
 	};
+	const char *command = s->conf->command[0];
 	char message[LOG_MESSAGE_MAX];
+	/* ENOENT is said of a file that is not there, and of the interpreter of one that is. */
+	bool is_there = stage == CHILD_STAGE_EXEC && error == ENOENT && command[0] == '/' &&
+			access(command, F_OK) == 0;
 
-	snprintf(message, sizeof(message), "cannot execute '%s': %s%s%s", s->conf->command[0],
+	snprintf(message, sizeof(message), "cannot execute '%s': %s%s%s%s", command,
 		 stage == CHILD_STAGE_EXEC ? "" : stages[stage],
-		 stage == CHILD_STAGE_EXEC ? "" : ": ", strerror(error));
+		 stage == CHILD_STAGE_EXEC ? "" : ": ", strerror(error),
+		 is_there ? " (the file is there, but not its interpreter)" : "");
 	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_EXEC_FAILED, NULL, NULL, message);
 	status_send_error(s, error, message);
 }
@@ -193,8 +210,11 @@ void message_start_timeout(struct supervisor *s, const char *missing) {
 void message_stall(struct supervisor *s, usec_t gap, usec_t credit) {
 	char message[LOG_MESSAGE_MAX], late[USEC_STR_MAX], given[USEC_STR_MAX];
 
-	snprintf(message, sizeof(message), "sdwd itself did not run for %s; %s of it not counted",
-		 usec_str_short(late, gap), credit >= gap ? "all" : usec_str_short(given, credit));
+	snprintf(message, sizeof(message),
+		 "sdwd itself did not run for %s; %s%s against the service (machine suspended, "
+		 "sdwd stopped, or no processor time)",
+		 usec_str_short(late, gap), credit >= gap ? "" : usec_str_short(given, credit),
+		 credit >= gap ? "none of it counts" : " of it does not count");
 	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_STALL, NULL, NULL, message);
 }
 
@@ -215,9 +235,9 @@ void message_hook(struct supervisor *s, const char *what) {
 void message_paused(struct supervisor *s, usec_t for_usec, const char *who) {
 	char message[LOG_MESSAGE_MAX], span[USEC_STR_MAX];
 
-	snprintf(message, sizeof(message), "paused %s%s by %s: nothing is acted upon",
+	snprintf(message, sizeof(message), "paused by %s %s%s: nothing is acted upon", who,
 		 for_usec == USEC_INFINITY ? "until it is resumed" : "for ",
-		 for_usec == USEC_INFINITY ? "" : usec_str(span, for_usec), who);
+		 for_usec == USEC_INFINITY ? "" : usec_str(span, for_usec));
 	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_PAUSED, NULL, NULL, message);
 }
 
@@ -236,6 +256,7 @@ void message_drill(struct supervisor *s, size_t slot, const char *who) {
 	const char *name = supervisor_probe_name(s, (ptrdiff_t)slot);
 	char message[LOG_MESSAGE_MAX];
 
-	snprintf(message, sizeof(message), "drill by %s: %s counts as failed", who, name);
+	snprintf(message, sizeof(message), "drill by %s: %s counts as failed until it is resumed",
+		 who, name);
 	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_DRILL, name, cause_str(CAUSE_DRILL), message);
 }

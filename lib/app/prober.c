@@ -352,7 +352,7 @@ bool prober_reaped(struct prober *p, const struct reaped *r) {
 		p->backoff_usec = BACKOFF_FIRST;
 	p->retry_at = usec_add(usec_now(), p->backoff_usec);
 	p->backoff_usec = MIN(p->backoff_usec * 2, BACKOFF_MOST);
-	log_warning("prober [%d] %s%s; looks through it are unknown until it runs again", r->pid,
+	log_warning(PROGRAM " (pid %d) %s%s; its looks are unknown until it runs again", r->pid,
 		    p->fault ? "was killed: " : "", p->fault ? p->fault : how.text);
 	answer_all(p, &o);
 	return true;

@@ -77,7 +77,8 @@ void reap_turn(struct supervisor *s) {
 	if (r >= 0)
 		return;
 	/* No other signal may come to remind us. */
-	log_warning("waitid: %s; trying again", strerror(-r));
+	log_warning("cannot see which processes have ended (waitid: %s); trying again",
+		    strerror(-r));
 	if (s->signals_at == USEC_INFINITY)
 		s->signals_at = usec_add(s->now, REAP_AGAIN);
 }

@@ -54,7 +54,8 @@ static void refuse(struct supervisor *s, pid_t pid, bool is_helper) {
 			    pid);
 	else
 		log_warning("sd_notify message of pid %d refused: only the child (pid %d) may send "
-			    "(--notify-access=%s)",
+			    "(--notify-access=%s); --notify-access=all takes those of its "
+			    "descendants, too",
 			    pid, s->child.pid, s->access == NOTIFY_ACCESS_NONE ? "none" : "main");
 }
 
@@ -280,7 +281,9 @@ static bool drain(struct supervisor *s, bool is_patient) {
 		if (r < 0 && ++s->n_relay_faults < RELAY_FAULTS_MAX)
 			return false;
 		if (r < 0) {
-			log_warning("the child's NOTIFY_SOCKET broke: %s", strerror(-r));
+			log_warning("the child's NOTIFY_SOCKET broke: %s; its messages are not "
+				    "heard any more",
+				    strerror(-r));
 			relay_done(s);
 			return false;
 		}

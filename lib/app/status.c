@@ -52,7 +52,8 @@ static void say_starting(const struct supervisor *s, struct text *t) {
 
 	text_add(t, "starting");
 	if (s->adopt.step == ADOPT_LAUNCHER)
-		text_add(t, ": the launcher still runs");
+		text_addf(t, ": the command still runs, and must fork away (--%s)",
+			  s->adopt.path ? "pidfile" : "forking");
 	else if (s->adopt.step == ADOPT_WAIT)
 		text_addf(t, ": waiting for %s",
 			  s->adopt.path ? s->adopt.path : "one process to remain");
@@ -101,9 +102,20 @@ void status_health(const struct supervisor *s, struct text *t) {
 		else
 			text_addf(t, "process: %s", cause_text(CAUSE_TRACED));
 	} else {
-		text_add(t, s->monitor.process == PROCESS_STOPPED ? "healthy, but stopped"
-								  : "healthy");
+		text_add(t, s->monitor.process == PROCESS_STOPPED
+				    ? "healthy, but the process is stopped"
+				    : "healthy");
 	}
+}
+
+void status_missing(const struct supervisor *s, struct text *t) {
+	static const char starting[] = "starting: ";
+	char health[OWN_MAX];
+	struct text h = TEXT_OVER(health);
+	size_t length = strlen(starting);
+
+	status_health(s, &h);
+	text_add(t, strncmp(health, starting, length) == 0 ? health + length : health);
 }
 
 void status_compose(const struct supervisor *s, struct text *t) {
@@ -256,8 +268,8 @@ static void tell_mute(struct supervisor *s) {
 		s->mute_since = s->now;
 	} else if (!s->has_told_mute && s->now >= usec_add(s->mute_since, MUTE_MAX)) {
 		s->has_told_mute = true;
-		log_warning("systemd takes no message for 5s, and is tried on: NOTIFY_SOCKET='%s': "
-			    "%s",
+		log_warning("systemd takes no message for 5s: NOTIFY_SOCKET='%s': %s; sdwd keeps "
+			    "trying",
 			    getenv("NOTIFY_SOCKET"), strerror(s->notifier.error));
 	}
 }

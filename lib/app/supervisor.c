@@ -9,6 +9,7 @@
 #include "app/supervisor.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -36,6 +37,15 @@ static void wind_down(struct supervisor *s) {
 	notifier_drop(&s->notifier, TOKEN_TRIGGER);
 	s->start_timeout_at = s->extend_at = s->remind_at = s->pause.at = USEC_INFINITY;
 	status_changed(s);
+}
+
+static void end_start(struct supervisor *s) {
+	char reason[sizeof(s->ending.reason) + 16];
+
+	message_start_timeout(s, s->ending.reason);
+	wind_down(s);
+	snprintf(reason, sizeof(reason), "not ready: %s", s->ending.reason);
+	ending_kill_child(s, reason);
 }
 
 static void perform(struct supervisor *s, enum life_action action) {
@@ -68,9 +78,7 @@ static void perform(struct supervisor *s, enum life_action action) {
 		act_recover(s);
 		break;
 	case LIFE_END_START:
-		message_start_timeout(s, s->ending.reason);
-		wind_down(s);
-		ending_kill_child(s, s->ending.reason);
+		end_start(s);
 		break;
 	case LIFE_WIND_DOWN:
 		wind_down(s);
@@ -121,12 +129,12 @@ static void start_turn(struct supervisor *s) {
 
 		s->start_timeout_at = USEC_INFINITY;
 		/* Before the state changes: who stops misses nothing any more. */
-		status_health(s, &reason);
+		status_missing(s, &reason);
 		supervisor_event(s, LIFE_TIMED_OUT);
 	}
 	if (s->remind_at <= s->now) {
 		s->remind_at = usec_add(s->now, USEC_PER_MINUTE);
-		status_health(s, &t);
+		status_missing(s, &t);
 		log_notice("not ready yet: %s", missing);
 	}
 }

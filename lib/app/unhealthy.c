@@ -159,6 +159,8 @@ bool act_reaped(struct supervisor *s, const struct reaped *r) {
 }
 
 void act_turn(struct supervisor *s) {
+	char late[USEC_STR_MAX + 64], limit[USEC_STR_MAX];
+
 	if (s->act.at > s->now)
 		return;
 	s->act.at = USEC_INFINITY;
@@ -168,7 +170,9 @@ void act_turn(struct supervisor *s) {
 		return;
 	}
 	if (s->act.step == ACT_HOOK && s->act.hook_pid > 0) {
-		message_hook(s, "it took longer than --hook-timeout and was killed");
+		snprintf(late, sizeof(late), "took longer than --hook-timeout=%s and was killed",
+			 usec_str(limit, s->conf->hook_timeout_usec));
+		message_hook(s, late);
 		spawn_kill(s->act.hook_pid);
 		after_hook(s);
 	}

@@ -98,7 +98,7 @@ static void *allocate(void *old, long size) {
 		free(old);
 	if (!memory.has_told) {
 		memory.has_told = true;
-		memory.on_fault(memory.context, "out of memory; the event loop has a reserve",
+		memory.on_fault(memory.context, "out of memory; sdwd goes on with a reserve",
 				false);
 	}
 	return new;

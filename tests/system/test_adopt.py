@@ -139,7 +139,7 @@ def test_nothing_is_adopted_or_ready_while_the_launcher_runs(sdwd, manager, chil
         pid = child(f"fork(os.execv, {daemon.command[0]!r}, {daemon.command!r})")
         assert daemon("os.getpid()") == pid
         write(pidfile, pid)
-        manager.wait_for(lambda d: "the launcher still runs" in d.fields.get("STATUS", ""))
+        manager.wait_for(lambda d: "the command still runs, and must fork away (--" in d.fields.get("STATUS", ""))
         assert "supervising" not in run.stderr() and manager.ready_at is None
         end(child, 0)
         adopted(run, pid)
@@ -243,9 +243,7 @@ def test_what_names_no_daemon_is_refused_and_ends_in_its_reason(launch, manager,
     run = launch(f"d = daemon(sleep); {code}", "--pidfile-timeout=300ms")
     assert run.wait() == 125
     assert time.monotonic() - began >= 0.3
-    assert run.stderr().splitlines()[-1 if "left behind" not in run.stderr() else -2].endswith(reason) or \
-        f"<3>sdwd: --pidfile={pidfile}: {reason}\n" in run.stderr()
-    assert f"<3>sdwd: --pidfile={pidfile}: {reason}\n" in run.stderr()
+    assert f"<3>sdwd: --pidfile={pidfile} names no daemon within 300ms (--pidfile-timeout): {reason}\n" in run.stderr()
     assert manager.ready_at is None and "supervising" not in run.stderr()
     assert manager.wait_for("ERRNO=").fields["STATUS"].endswith(reason)
 
@@ -256,7 +254,7 @@ def test_a_foreign_process_is_neither_taken_nor_touched(launch, manager, pidfile
         try:
             run = launch(f"daemon(sleep); write(P, {foreign.pid})", "--pidfile-timeout=300ms")
             assert run.wait() == 125
-            assert f"--pidfile={pidfile}: it names a process that sdwd did not start" in run.stderr()
+            assert "(--pidfile-timeout): it names a process that sdwd did not start" in run.stderr()
             assert manager.ready_at is None
             assert foreign.poll() is None
             run = launch("daemon(sleep)")
@@ -309,7 +307,7 @@ def test_a_daemon_that_ends_before_its_file_is_read_keeps_its_status(launch, man
 @pytest.mark.parametrize("mode", [None, "--forking"])
 def test_a_stop_while_the_launcher_runs(launch, manager, mode):
     run = launch("daemon(sleep); time.sleep(1000)", mode=mode)
-    manager.wait_for(lambda d: "the launcher still runs" in d.fields.get("STATUS", ""))
+    manager.wait_for(lambda d: "the command still runs, and must fork away (--" in d.fields.get("STATUS", ""))
     assert run.terminate() == -signal.SIGTERM
 
 

@@ -58,7 +58,7 @@ def test_after_kill_timeout_all_are_killed(sdwd):
     told_at = time.monotonic()
     assert one.wait(9) == 124, "the default would be 10 s"
     assert time.monotonic() - told_at > 0.2, "the child had its time"
-    assert "did not end in time: SIGKILL" in one.stderr()
+    assert "did not end within --kill-timeout=400ms: SIGKILL" in one.stderr()
     assert one.children() == []
 
 
@@ -123,7 +123,7 @@ def test_sdwd_stays_until_what_it_killed_is_gone(leave, tmp_path):
     assert one.wait() == 7
     left = [p for p in runner_module.descendants(os.getpid()) if str(listener.__file__) in runner_module.command_of(p)]
     assert not left, one.stderr()
-    assert "did not end in time: SIGKILL" in one.stderr()
+    assert "processes left behind did not end within --orphan-timeout=200ms: SIGKILL" in one.stderr()
     assert "outlive SIGKILL" not in one.stderr()
 
 

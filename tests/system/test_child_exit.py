@@ -103,6 +103,15 @@ def test_a_command_that_cannot_run(status_of, tmp_path, command, code, reason):
     assert len(lines) == 1 and lines[0].endswith(f"'{command}': {reason}")
 
 
+def test_a_missing_interpreter_is_told_from_a_missing_file(status_of, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("#!/nowhere/sh\n")
+    script.chmod(0o755)
+    status, said = status_of("--heartbeat", "--", script)
+    assert status == 127 << 8
+    assert f"cannot execute '{script}': No such file or directory (the file is there, but not its interpreter)\n" in said
+
+
 def test_what_never_ran_is_told_to_the_manager(sdwd, manager):
     assert sdwd("--heartbeat", command=["/nowhere/program"]).wait() == 127
     told = manager.wait_for("ERRNO=")
@@ -133,6 +142,15 @@ def test_pid_1_cannot_die_of_a_signal_and_says_128_and_it(status_of, sdwd_path):
     unshare = ["--pid", "--fork"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--pid", "--fork"]
     status, _ = status_of(*unshare, sdwd_path, "--", "sh", "-c", "kill -TERM $$", binary="/usr/bin/unshare")
     assert status == (128 + signal.SIGTERM) << 8
+
+
+def test_a_stop_from_outside_of_a_container_has_no_pid(make_runner, sdwd_path):
+    unshare = ["--pid", "--fork"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--pid", "--fork"]
+    run = make_runner("/usr/bin/unshare")(*unshare, sdwd_path, "--heartbeat", "--ready=exec")
+    run.wait_stderr("ready after")
+    os.kill(run.child(command=str(sdwd_path)), signal.SIGTERM)
+    assert run.wait() == 128 + signal.SIGTERM
+    assert "SIGTERM from outside of this PID namespace: stopping\n" in run.stderr()
 
 
 def test_deaths_that_come_together_are_all_seen(status_of):

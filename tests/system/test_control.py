@@ -221,7 +221,8 @@ def test_paused_pings_go_on_whatever_the_child_does(beating, manager, child):
     manager.wait_ping(count=4)
     status = one.status()
     assert (status["paused"], status["pausedLeftUsec"], status["health"]) == (True, None, "healthy")
-    assert "unhealthy:" not in one.run.stderr() and "paused until it is resumed by uid 0 (pid " in one.run.stderr()
+    assert "unhealthy:" not in one.run.stderr() and "paused by uid 0 (pid " in one.run.stderr()
+    assert "until it is resumed: nothing is acted upon" in one.run.stderr()
     # Each W/2; the last of them is not more than that ago, but for the machine.
     pings = [d.at for d in manager.pings()]
     assert min(b - a for a, b in zip(pings[-4:], pings[-3:])) > 0.4
@@ -418,7 +419,7 @@ def test_its_own_user_may(make_instance):
     one = make_instance(preexec=become_nobody, notify=False)
     assert one.path.stat().st_uid == 65534
     assert as_nobody(error_of, one.path, "Pause") is None
-    one.run.wait_stderr("paused until it is resumed by uid 65534")
+    one.run.wait_stderr("paused by uid 65534")
     assert error_of(one.path, "Resume") is None, "root"
 
 

@@ -164,6 +164,7 @@ def test_where_it_cannot_be_made_one_line_says_so_and_all_else_works(sdwd, manag
     manager.wait_ping(count=3)
     lines = [line for line in run.stderr().splitlines() if "control socket" in line]
     assert len(lines) == 1 and f"no control socket: {above}/sdwd: " in lines[0], run.stderr()
+    assert lines[0].endswith("; sdwdctl does not see this service")
     assert run.terminate() == -15
 
 

@@ -96,7 +96,7 @@ def check(stages, scenario, function, error, program="sdwd", numbers=None, count
 
 def test_libev_without_memory_does_not_abort(stages):
     verdicts = check(stages, "service", "realloc", "ENOMEM")
-    assert any("the event loop has a reserve" in v.said for v in verdicts.values())
+    assert any("sdwd goes on with a reserve" in v.said for v in verdicts.values())
 
 
 @pytest.mark.parametrize("error", ["EBADF", "EINTR"])

@@ -141,7 +141,8 @@ def test_a_pidfile_cannot_name_a_check(sdwd, tmp_path, who):
     run = sdwd(f"--pidfile={tmp_path}/pid", f"--exec={RUNS_ON.format(tmp_path)}", *SOON, "--pidfile-timeout=1s",
                command=["sh", "-c", launcher])
     assert run.wait() == 125
-    reason = f"--pidfile={tmp_path}/pid: it names a process that belongs to a check or hook of sdwd's\n"
+    reason = (f"--pidfile={tmp_path}/pid names no daemon within 1s (--pidfile-timeout): "
+              "it names a process that belongs to a check or hook of sdwd's\n")
     assert reason in run.stderr() and "supervising" not in run.stderr()
 
 
@@ -178,4 +179,4 @@ def test_orphans_get_their_signal_whatever_checks_do(sdwd, child, tmp_path):
     child.tell("os._exit(5)")
     assert run.wait() == 5
     assert (tmp_path / "got").exists(), run.stderr()
-    assert "1 process left behind, got SIGTERM" in run.stderr()
+    assert "1 process left behind, got SIGTERM: pid " in run.stderr()

@@ -75,7 +75,8 @@ def test_unhealthy_names_probe_and_cause(sdwd, manager, serve):
     manager.wait_for("STATUS=unhealthy: web: HTTP 503, not within 200-399")
     line = next(line for line in run.wait_stderr("withholding").splitlines() if "unhealthy:" in line)
     assert re.fullmatch(r"(<3>)?sdwd: unhealthy: web: HTTP 503, not within 200-399 \(http-status\), 2 failures in a row, "
-                        r"last good \d+m?s ago; healthy -> unhealthy; withholding WATCHDOG=1", line), line
+                        r"last good \d+m?s ago; healthy -> unhealthy; withholding WATCHDOG=1: systemd acts unless the service "
+                        r"recovers", line), line
     server.mode = "ok"
     run.wait_stderr("healthy again: web; unhealthy -> healthy")
     manager.wait_for("STATUS=healthy", after=time.monotonic() - 1)
@@ -87,7 +88,7 @@ def test_standalone_ends_the_unhealthy_child(sdwd, serve):
     child = run.child()
     assert run.wait() == 124 and not os.path.exists(f"/proc/{child}")
     assert "(http-status), 3 failures in a row" in run.stderr()
-    assert "the service will be ended" in run.stderr()
+    assert "sdwd will end the service" in run.stderr()
 
 
 # --http-header, --http-body ---------------------------------------------------------------------------------------

@@ -194,7 +194,7 @@ def test_it_does_not_wait_for_orphans(sdwd, manager, url):
     pid = run.child(command=PROBER)
     orphan = wait_until(lambda: [p for p in run.children() if command_of(p) == "sleep 1000"], "sleep")[0]
     run.stdin.close()
-    run.wait_stderr("1 process left behind, waiting")
+    run.wait_stderr("1 process left behind, waiting (--orphans=wait): pid ")
     wait_until(lambda: state_of(pid) is None, "end of the prober")
     assert run.is_running()
     os.kill(orphan, signal.SIGKILL)

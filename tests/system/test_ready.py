@@ -211,7 +211,7 @@ def test_start_timeout_ends_the_child_and_says_what_is_missing(sdwd, manager, ch
     stopping = manager.wait_for("STOPPING=1")
     assert "pulse: nothing heard yet" in stopping.fields["STATUS"]
     assert run.wait() == 124
-    assert "--start-timeout=700ms" in run.stderr() and "pulse: nothing heard yet" in run.stderr()
+    assert "not ready within --start-timeout=700ms: pulse: nothing heard yet; ending the service\n" in run.stderr()
     assert manager.ready_at is None
 
 

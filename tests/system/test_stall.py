@@ -139,7 +139,7 @@ def test_a_stopped_child_is_ended_by_kill(sdwd, manager, child):
     manager.wait_ready()
     os.kill(child("os.getpid()"), signal.SIGSTOP)
     assert run.wait() == 124, "SIGCONT goes with the kill signal"
-    assert "(stopped)" in run.stderr() and "did not end in time" not in run.stderr()
+    assert "(stopped)" in run.stderr() and "did not end within" not in run.stderr()
 
 
 # The manager ------------------------------------------------------------------------------------------------------

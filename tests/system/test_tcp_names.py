@@ -173,7 +173,8 @@ def test_the_probers_death_or_hang_keeps_the_last_good_addresses(look, manager, 
     server.wait_looks(3)
     assert seen(run) == [GOOD] and not edges(run.stderr())
     words = "it did not answer in time" if number == signal.SIGSTOP else "killed by SIGKILL"
-    assert f"prober [{pid}] was killed: {words}" in run.stderr() or f"prober [{pid}] {words}" in run.stderr()
+    who = f"sdwd-prober (pid {pid})"
+    assert f"{who} was killed: {words}" in run.stderr() or f"{who} {words}" in run.stderr()
 
 
 def test_a_look_is_good_while_the_prober_hangs(look, manager, names, serve):

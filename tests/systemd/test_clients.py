@@ -146,5 +146,5 @@ def test_a_child_of_another_user_reaches_the_relay_of_root(systemd, sdwd_path, t
     systemd.wait_state(units["dropped"], ActiveState="active", StatusText=lambda text: text.endswith(" 1"))
     systemd.wait_state(units["all"], ActiveState="active", StatusText="said")
     entry = systemd.wait_journal("--notify-access=main", units["main"])
-    assert "refused: only the child" in entry["MESSAGE"]
+    assert "refused: only the child" in entry["MESSAGE"] and "--notify-access=all takes" in entry["MESSAGE"]
     assert systemd.show(units["main"], "ActiveState") == "activating"

@@ -221,7 +221,7 @@ def test_a_prober_that_dies_again_and_again_is_no_failure(systemd, start):
     wait_for(lambda: asked(systemd, unit)["probes"][2]["cause"] == "ok", lambda: systemd.describe(unit), 60)
     assert is_untouched(systemd, unit, pid), systemd.describe(unit)
     said = wrapped.texts(systemd, unit)
-    assert sum("looks through it are unknown" in line for line in said) == ROUNDS, said
+    assert sum("its looks are unknown" in line for line in said) == ROUNDS, said
     assert not [line for line in said if "degraded" in line or "unhealthy" in line], said
     hangs_and_is_restarted(systemd, unit)
 

@@ -146,9 +146,9 @@ def test_a_pidfile_that_cannot_be_believed_is_refused_with_its_reason(systemd, s
     for kind, (_, reason) in reasons.items():
         state = systemd.wait_state(units[kind], ActiveState="failed", Result="exit-code", ExecMainStatus="125",
                                    StatusText=lambda text: "--pidfile" in text)
-        assert state["StatusText"].startswith(f"--pidfile={tmp_path}/{kind}: {reason}"), state
-        assert wrapped.has(systemd, units[kind], f"--pidfile={tmp_path}/{kind}: {reason}"), \
-            systemd.describe(units[kind])
+        said = f"--pidfile={tmp_path}/{kind} names no daemon within 1s (--pidfile-timeout): {reason}"
+        assert state["StatusText"].startswith(said), state
+        assert wrapped.has(systemd, units[kind], said), systemd.describe(units[kind])
         assert not wrapped.has(systemd, units[kind], "supervising pid"), systemd.describe(units[kind])
         assert processes_of(systemd, units[kind]) == []
     assert systemd.show(foreign, "MainPID") == pid and systemd.show(foreign, "ActiveState") == "active"
@@ -160,7 +160,7 @@ def test_a_daemon_that_dies_before_its_file_is_read_keeps_its_status(systemd, sd
         f"{sdwd_path} --pidfile={tmp_path}/pid -- {AWAY} dies {tmp_path}/pid 7", f"WatchdogSec={W}"))
     systemd.start(unit, check=False)
     systemd.wait_state(unit, ActiveState="failed", Result="exit-code", ExecMainStatus="7")
-    assert wrapped.has(systemd, unit, "ended already"), systemd.describe(unit)
+    assert wrapped.has(systemd, unit, "has ended already"), systemd.describe(unit)
 
 
 @pytest.mark.option("pidfile")

@@ -83,6 +83,6 @@ def test_a_crash_in_between_is_told_and_restarts_nothing(systemd, sdwd_path, tmp
     [first] = probers(systemd, unit)
     systemd.run("kill", "-SEGV", first)
     wait_for(lambda: probers(systemd, unit) not in ([], [first]), lambda: systemd.describe(unit))
-    assert has(systemd, unit, f"prober [{first}] killed by SIGSEGV; looks through it are unknown")
+    assert has(systemd, unit, f"sdwd-prober (pid {first}) killed by SIGSEGV; its looks are unknown")
     assert systemd.show(unit, "NRestarts", "ActiveState", "StatusText") == {
         "NRestarts": "0", "ActiveState": "active", "StatusText": "healthy"}

@@ -135,7 +135,7 @@ ROWS = {
     # It cannot find out the name of its unit, and so has another label.
     "no-proc": Row(["InaccessiblePaths=/proc"], "no-proc", has_control=False),
     "no-locked-memory": Row(["LimitMEMLOCK=0", "User=daemon"], "no-locked-memory", options="--mlock",
-                            lines=["--mlock: Operation not permitted"]),
+                            lines=["--mlock: not done: Operation not permitted"]),
     "hardened": Row(HARDENED, "not-root read-only-root no-capabilities no-new-privileges no-wx no-netlink no-proc-1"),
 }
 
@@ -205,7 +205,7 @@ def run_rows(systemd, sdwd, rows):
                 note(name, f"not said once: {line}")
         if not row.lines and count(lines, "no control socket"):
             note(name, "no control socket")
-        if count(lines, "prober ["):
+        if count(lines, "sdwd-prober (pid "):
             note(name, "the prober died")
     alive = [name for name in rows if name not in failures]
     for name in alive:
@@ -246,19 +246,19 @@ class Lack:
 LIBEV = next(iter(glob.glob("/usr/lib/*/libev.so.4") + glob.glob("/usr/lib*/libev.so.4")))
 CANNOT = "--exec=/usr/bin/true --interval=1s --timeout=1s"
 SELF = "--rtprio=5 --nice=-3 --mlock"
-NOT_DONE = "not done, SystemCallFilter= of the unit would kill for it"
+NOT_DONE = "not done: SystemCallFilter= of the unit would kill sdwd for it"
 HTTP = "--http=http://127.0.0.1:{port}/ --interval=1s --timeout=900ms"
 
 LACKS = {
     "unix": Lack(["RestrictAddressFamilies=AF_INET AF_INET6"], "", [
-        "sdwd: NOTIFY_SOCKET='/run/systemd/notify': Address family not supported by protocol"], "exit-code", 125),
+        "sdwd: cannot speak to systemd: NOTIFY_SOCKET='/run/systemd/notify': Address family not supported by protocol"], "exit-code", 125),
     "notify-socket": Lack(["InaccessiblePaths=/run/systemd/notify"], "", [
-        "systemd takes no message for 5s, and is tried on: NOTIFY_SOCKET='/run/systemd/notify': Connection refused"]),
+        "systemd takes no message for 5s: NOTIFY_SOCKET='/run/systemd/notify': Connection refused"]),
     "run": Lack(["TemporaryFileSystem=/run"], "", [
-        "systemd takes no message for 5s, and is tried on: NOTIFY_SOCKET='/run/systemd/notify': No such file or directory"]),
+        "systemd takes no message for 5s: NOTIFY_SOCKET='/run/systemd/notify': No such file or directory"]),
     "inet": Lack(["RestrictAddressFamilies=AF_UNIX"], HTTP.format(port=1), [
-        "SIGTERM from pid 1: stopping (starting: http: cannot connect: Address family not supported by protocol)"]),
-    "address": Lack(["IPAddressDeny=any"], HTTP, ["stopping (starting: http: no connection within 900ms)"], port=22000),
+        "SIGTERM from pid 1: stopping while starting: http: cannot connect: Address family not supported by protocol"]),
+    "address": Lack(["IPAddressDeny=any"], HTTP, ["stopping while starting: http: no connection within 900ms"], port=22000),
     "prober": Lack([f"InaccessiblePaths={FOLDER}/sdwd-prober -/usr/local/libexec/sdwd -/usr/libexec/sdwd"],
                    "--http=https://127.0.0.1:1/", [
         "sdwd: --http: https needs sdwd-prober: ", "; it is in the package sdwd-prober"], "exit-code", 125),
@@ -273,8 +273,8 @@ LACKS = {
         f"--rtprio=5: {NOT_DONE}", f"--nice=-3: {NOT_DONE}", f"--mlock: {NOT_DONE}", "ready after"], "success", 0),
     "refused-calls": Lack(["SystemCallFilter=@system-service", "SystemCallFilter=~@resources @memlock",
                            "SystemCallErrorNumber=EPERM"], SELF,
-                          ["--rtprio=5: Operation not permitted", "--nice=-3: Operation not permitted",
-                           "--mlock: Operation not permitted", "ready after"], "success", 0),
+                          ["--rtprio=5: not done: Operation not permitted", "--nice=-3: not done: Operation not permitted",
+                           "--mlock: not done: Operation not permitted", "ready after"], "success", 0),
 }
 
 

@@ -65,8 +65,8 @@ def test_start_timeout_is_exit_124_with_its_reason(systemd, sdwd_path, tmp_path)
     assert done.returncode != 0
     state = systemd.wait_state(unit, ActiveState="failed", Result="exit-code", ExecMainStatus="124",
                                StatusText=lambda text: "notify: nothing heard yet" in text)
-    assert state["StatusText"].startswith("stopping: "), state
-    assert wrapped.has(systemd, unit, "not ready within --start-timeout=1s: starting: notify: nothing heard yet"), \
+    assert state["StatusText"].startswith("stopping: not ready: "), state
+    assert wrapped.has(systemd, unit, "not ready within --start-timeout=1s: notify: nothing heard yet"), \
         systemd.describe(unit)
     assert wrapped.has(systemd, unit, "status=124"), systemd.describe(unit)
 
@@ -112,5 +112,5 @@ def test_G12_without_a_watchdog_it_only_says_so(systemd, sdwd_path, tmp_path, li
     assert wrapped.has(systemd, unit, "no WatchdogSec= in this unit: an unhealthy service is only reported; "
                        "--on-unhealthy=kill would end it"), systemd.describe(unit)
     state = systemd.wait_state(unit, ActiveState="active", StatusText=lambda t: t.startswith("unhealthy: heartbeat: "))
-    assert state and wrapped.has(systemd, unit, "saying so only"), systemd.describe(unit)
+    assert state and wrapped.has(systemd, unit, "only reported (--on-unhealthy=warn)"), systemd.describe(unit)
     assert systemd.show(unit, "MainPID") != "0" and systemd.show(unit, "NRestarts") == "0"
