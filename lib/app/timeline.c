@@ -155,8 +155,8 @@ static void warn_probe(const struct printer *p, const struct conf *c,
 		    probe->name, watchdog);
 	if (withholds && probe->rise > 1)
 		say(p,
-		    "warning: %s: --rise=%u with withhold: while unhealthy, passes below it renew "
-		    "nothing, and systemd's timer does not wait for them",
+		    "warning: %s: --rise=%u with --on-unhealthy=withhold: no ping before so many "
+		    "passes in a row, and systemd may act before that",
 		    probe->name, probe->rise);
 	if (w < WATCHDOG_SHORT && !was_given(probe, "timeout"))
 		say(p,

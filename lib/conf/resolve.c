@@ -144,7 +144,7 @@ static void check_single(const struct conf *c, struct text *errors) {
 		if ((*first)->kind == p->kind)
 			snprintf(reason, sizeof(reason), "can be given only once");
 		else
-			snprintf(reason, sizeof(reason), "cannot be together with --%s",
+			snprintf(reason, sizeof(reason), "cannot be combined with --%s",
 				 (*first)->kind->name);
 		add_error(errors, &p->origin, p->kind->name, p->target, reason);
 	}
@@ -153,12 +153,12 @@ static void check_single(const struct conf *c, struct text *errors) {
 		char reason[128];
 
 		snprintf(reason, sizeof(reason),
-			 "cannot be together with --%s: such a daemon is not our direct child",
+			 "cannot be combined with --%s: such a daemon is not sdwd's own child",
 			 state->kind->name);
 		add_given_error(errors, c, "pdeathsig", reason);
 	}
 	if (c->notify_access == NOTIFY_ACCESS_NONE && notify)
-		add_given_error(errors, c, "notify-access", "cannot be together with --notify");
+		add_given_error(errors, c, "notify-access", "cannot be combined with --notify");
 }
 
 /* Service ---------------------------------------------------------------------------------- */
@@ -212,7 +212,7 @@ int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, stru
 	int r;
 
 	if ((!c->command || !c->command[0]) && !c->is_faulty)
-		text_add(next_error(errors), "no command given");
+		text_add(next_error(errors), "no command given; see sdwd --help");
 	else if (c->command && c->command[0] && c->command[0][0] == '\0')
 		text_add(next_error(errors), "the command '' is empty");
 	r = name_probes(c, errors);
@@ -229,7 +229,7 @@ int conf_resolve(struct conf *c, const struct conf_env *env, usec_t *ret_w, stru
 		c->ready = count_required(c) > 0 ? 1U << READY_ON_HEALTHY : 1U << READY_ON_EXEC;
 	if (c->ready & 1U << READY_ON_NOTIFY && c->notify_access == NOTIFY_ACCESS_NONE)
 		add_given_error(errors, c, "notify-access",
-				"cannot be together with --ready=notify");
+				"cannot be combined with --ready=notify");
 	if (c->on_unhealthy < 0)
 		c->on_unhealthy = is_asked                  ? ON_UNHEALTHY_WITHHOLD
 				  : !env->has_notify_socket ? ON_UNHEALTHY_KILL

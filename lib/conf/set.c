@@ -137,7 +137,7 @@ static int set_probe_option(struct conf *c, const struct probe_kind *knower, con
 		return set_probe_field(c->current, o, value, origin, false, error);
 	text_addf(&t, "not an option of --%s", c->current->kind->name);
 	if (!opt_find(probe_options, name)) {
-		text_add(&t, "; it is one of ");
+		text_add(&t, "; it belongs to ");
 		add_knowers(&t, name, kinds);
 	}
 	return refuse(error, origin, name, value, reason);

@@ -212,16 +212,16 @@ void grpc_reply_judge(const struct grpc_reply *a, const char *service, struct ou
 	if (!a->is_http2)
 		outcome_set(ret, CAUSE_HTTP_PROTOCOL, "the server does not speak HTTP/2");
 	else if (a->http_status != 200)
-		outcome_set(ret, CAUSE_HTTP_STATUS, "HTTP %d, and no answer of gRPC",
+		outcome_set(ret, CAUSE_HTTP_STATUS, "HTTP %d, and not a gRPC answer",
 			    a->http_status);
 	else if (strncasecmp(a->content_type, "application/grpc", strlen("application/grpc")) != 0)
-		outcome_set(ret, CAUSE_HTTP_PROTOCOL, "no answer of gRPC: its type is '%s'",
+		outcome_set(ret, CAUSE_HTTP_PROTOCOL, "not a gRPC answer: its type is '%s'",
 			    a->content_type);
 	else if (a->is_too_long)
 		outcome_set(ret, CAUSE_HTTP_PROTOCOL, "the answer is too long (more than %d bytes)",
 			    GRPC_BODY_MAX);
 	else if (a->status < 0)
-		outcome_set(ret, CAUSE_HTTP_PROTOCOL, "no answer of gRPC: it has no grpc-status");
+		outcome_set(ret, CAUSE_HTTP_PROTOCOL, "not a gRPC answer: it has no grpc-status");
 	else if (a->status != 0)
 		judge_status(a, service, ret);
 	else if (!is_one_message(a) || !parse_response(a, &serving))

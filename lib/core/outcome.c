@@ -36,10 +36,12 @@ static const struct {
 	[CAUSE_KILLED] = {"killed", VERDICT_FAIL, "killed by a signal"},
 	[CAUSE_TIMEOUT] = {"timeout", VERDICT_FAIL, "took too long"},
 	[CAUSE_GONE] = {"gone", VERDICT_FAIL, "the process is gone"},
-	[CAUSE_STOPPED] = {"stopped", VERDICT_FAIL, "the process is stopped"},
+	[CAUSE_STOPPED] = {"stopped", VERDICT_FAIL,
+			   "the process is stopped (SIGCONT continues it)"},
 	[CAUSE_TRACED] = {"traced", VERDICT_WARN, "the process is being traced"},
 	[CAUSE_NOT_SERVING] = {"not-serving", VERDICT_FAIL, "says that it is not serving"},
-	[CAUSE_DRILL] = {"drill", VERDICT_FAIL, "counts as failed for a drill"},
+	[CAUSE_DRILL] = {"drill", VERDICT_FAIL,
+			 "counts as failed for a drill, until sdwdctl resume"},
 	[CAUSE_CANNOT_RUN] = {"cannot-run", VERDICT_UNKNOWN, "the check cannot be run"},
 	[CAUSE_PROBER] = {"prober", VERDICT_UNKNOWN, "the prober cannot look"},
 	[CAUSE_SELF] = {"self", VERDICT_UNKNOWN, "sdwd cannot look"},
@@ -113,5 +115,5 @@ void outcome_from_wait_status(struct outcome *o, int status) {
 }
 
 void outcome_from_errno(struct outcome *o, const char *what, int error) {
-	outcome_set(o, CAUSE_SELF, "%s: %s", what, strerror(error));
+	outcome_set(o, CAUSE_SELF, "sdwd cannot look: %s: %s", what, strerror(error));
 }

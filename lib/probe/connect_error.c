@@ -36,5 +36,5 @@ void outcome_connect_late(struct outcome *o, usec_t within_usec, bool is_queue_f
 
 	outcome_set(o, CAUSE_CONNECT_TIMEOUT, "no connection within %s%s",
 		    usec_str_short(within, within_usec),
-		    is_queue_full ? ": its listen queue is full" : "");
+		    is_queue_full ? ": the server's listen queue is full" : "");
 }

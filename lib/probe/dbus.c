@@ -124,8 +124,8 @@ static const char *note(const void *settings) {
 	const struct dbus_settings *s = settings;
 
 	return s->call.path[0] == '\0'
-		       ? "without --dbus-call the connection is asked, which GLib answers from a "
-			 "thread of its own: a program that hangs still passes"
+		       ? "without --dbus-call a hang may not be seen: GLib answers the ping from a "
+			 "thread of its own"
 		       : NULL;
 }
 

@@ -11,7 +11,7 @@ static const struct opt grpc_options[] = {
 		.name = "grpc-unix",
 		.argument = "PATH",
 		.help = "grpc: connect to this Unix socket (@NAME: an abstract one); the host is "
-			"only said, and needs no port",
+			"only named in the request, and needs no port",
 		.parse = unix_path_parse,
 		.write = unix_path_write,
 		.offset = offsetof(struct grpc_settings, unix_target),
@@ -41,7 +41,7 @@ static const struct opt grpc_options[] = {
 	{
 		.name = "grpc-key",
 		.argument = "FILE",
-		.help = "grpc: its private key (PEM), where it is not in the same file",
+		.help = "grpc: the private key of --grpc-cert (PEM), where that file has none",
 		.parse = tls_parse_file,
 		.write = tls_write_file,
 		.offset = offsetof(struct grpc_settings, tls.key),

@@ -172,7 +172,7 @@ const struct opt http_options[] = {
 		.name = "http-unix",
 		.argument = "PATH",
 		.help = "connect to this Unix socket (@NAME: an abstract one); the URL's host is "
-			"only said",
+			"only named in the request",
 		.parse = unix_path_parse,
 		.write = unix_path_write,
 		.offset = offsetof(struct http_settings, unix_target),
@@ -180,7 +180,8 @@ const struct opt http_options[] = {
 	{
 		.name = "http-connect",
 		.argument = "HOST[:PORT]",
-		.help = "connect to this address or name; the URL's host is only said",
+		.help = "connect to this address or name; the URL's host is only named in the "
+			"request",
 		.parse = parse_connect,
 		.offset = offsetof(struct http_settings, connect),
 	},
@@ -211,7 +212,7 @@ const struct opt http_options[] = {
 	{
 		.name = "http-key",
 		.argument = "FILE",
-		.help = "https: its private key (PEM), where it is not in the same file",
+		.help = "https: the private key of --http-cert (PEM), where that file has none",
 		.parse = tls_parse_file,
 		.write = tls_write_file,
 		.offset = offsetof(struct http_settings, tls.key),

@@ -105,7 +105,7 @@ static void compare(struct listen_queue *l, uint64_t n_queued, struct outcome *r
 			    n_still, n_still == 1 ? "" : "s", within, n_queued);
 	else if (is_unsure)
 		outcome_set(ret, CAUSE_SELF,
-			    "%" PRIu64 " in the queue, and not to be seen whether it moves",
+			    "%" PRIu64 " in the queue, and whether it moves cannot be seen",
 			    n_queued);
 	else
 		outcome_set(ret, CAUSE_OK, "the queue moves");

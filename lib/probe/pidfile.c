@@ -21,16 +21,16 @@ static int check_path(const char *target, void *settings, struct text *error) {
 static const struct probe_kind pidfile_kind = {
 	.name = "pidfile",
 	.argument = "PATH",
-	.help = "the first line of PATH names a live process of ours; this adopts a daemon that "
-		"forks away",
+	.help = "for a daemon that forks away: supervises the process that the first line of PATH "
+		"names",
 	.mode = PROBE_STATE,
 	.check = check_path,
 };
 
 static const struct probe_kind forking_kind = {
 	.name = "forking",
-	.help = "after the launcher's exit 0 the one remaining descendant is supervised (no "
-		"pidfile)",
+	.help = "for a daemon that forks away without a pidfile: supervises the one process that "
+		"remains after the command's exit 0",
 	.mode = PROBE_STATE,
 };
 

@@ -324,7 +324,7 @@ static void set_timeout(struct stream_probe *s, bool is_queue_full, struct outco
 	usec_str_short(within, s->probe.conf->timeout_usec);
 	if (s->phase == STREAM_CONNECTING)
 		outcome_set(ret, CAUSE_CONNECT_TIMEOUT, "no connection within %s%s", within,
-			    is_queue_full ? ": its listen queue is full" : "");
+			    is_queue_full ? ": the server's listen queue is full" : "");
 	else if (s->received > 0)
 		outcome_set(ret, CAUSE_READ_TIMEOUT, "%zu byte%s and no match within %s",
 			    s->received, s->received == 1 ? "" : "s", within);

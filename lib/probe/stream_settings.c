@@ -69,10 +69,10 @@ const char *stream_note(const void *settings) {
 
 	if (s->expect)
 		return NULL;
-	return s->send.data ? "nobody needs to read what is sent: a hung server still passes; "
-			      "--expect asks for an answer"
-			    : "the kernel accepts connections also for a hung server, which so "
-			      "passes; --expect asks for an answer";
+	return s->send.data ? "without --expect a hang is not seen: nobody needs to read what "
+			      "is sent"
+			    : "without --expect a hang is not seen: the kernel accepts "
+			      "connections for a hung server, too";
 }
 
 void stream_settings_done(void *settings) {

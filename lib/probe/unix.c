@@ -91,7 +91,7 @@ static int unix_check(const char *target, void *settings, struct text *error) {
 static const struct probe_kind unix_kind = {
 	.name = "unix",
 	.argument = "PATH",
-	.help = "the same at a Unix stream socket (@NAME: an abstract one)",
+	.help = "the same as --tcp at a Unix stream socket (@NAME: an abstract one)",
 	.mode = PROBE_PULL,
 	.options = unix_options,
 	.settings_size = sizeof(struct unix_settings),

@@ -142,8 +142,8 @@ def test_errors_of_the_command_line_are_told_with_those_of_the_file(run, config)
 
 
 def test_a_file_without_a_command_needs_one(run, config):
-    assert complaints(run(f"--config={config('label = x')}")) == ["no command given"]
-    assert complaints(run(f"--config={config('')}")) == ["no command given"]
+    assert complaints(run(f"--config={config('label = x')}")) == ["no command given; see sdwd --help"]
+    assert complaints(run(f"--config={config('')}")) == ["no command given; see sdwd --help"]
     assert run(f"--config={config('')}", "true").returncode == 0
 
 

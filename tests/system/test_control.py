@@ -339,13 +339,13 @@ def test_a_drill_withholds_pings_until_resume(beating, manager, child):
     one = beating("--name=pulse", "--exec=true", "--interval=100ms", "--timeout=5s", watchdog=1)
     manager.wait_ping()
     one.ask("Drill", probe="pulse")
-    wait_status_text(manager, "unhealthy: pulse: counts as failed for a drill")
+    wait_status_text(manager, "unhealthy: pulse: counts as failed for a drill, until sdwdctl resume")
     manager.never("WATCHDOG=1", 1)
     probe = one.status()["probes"][0]
     assert (probe["drilled"], probe["state"], probe["verdict"], probe["cause"]) == (True, "unhealthy", "fail", "drill")
     said = one.run.stderr()
     assert "drill by uid 0 (pid " in said and "): pulse counts as failed" in said
-    assert "unhealthy: pulse: counts as failed for a drill (drill)" in said
+    assert "unhealthy: pulse: counts as failed for a drill, until sdwdctl resume (drill)" in said
     before = probe["looks"]["pass"]
     one.wait_status("beats that are counted all the same", lambda s: s["probes"][0]["looks"]["pass"] > before)
     one.ask("Resume")

@@ -448,7 +448,7 @@ def test_what_only_a_service_has_may_be_given(look, tmp_path):
     (["--exec=true", "--timout=3s"], "unknown option '--timout'; did you mean '--timeout'?"),
     (["--exec=true", "--retries=3"], "--retries: not an option here; use --fall"),
     (["--exec=true", "--timeout=soon"], "--timeout: 'soon' is not a duration (like 500ms, 10s or 1min 30s)"),
-    (["--exec=true", "--http-status=200"], "--http-status: '200': not an option of --exec; it is one of --http"),
+    (["--exec=true", "--http-status=200"], "--http-status: '200': not an option of --exec; it belongs to --http"),
     (["--exec"], "--exec: needs a value"),
     (["--http=ftp://x/"], "--http: 'ftp://x/' does not begin with http:// or https://"),
     (["--exec=/no/such"], "--exec: '/no/such': cannot execute '/no/such': No such file or directory"),

@@ -202,7 +202,7 @@ def test_D10_a_unix_socket_missing_dead_and_full(sdwd, tmp_path):
         waits.connect(f"{tmp_path}/socket")
         for tls in ([], ["--grpc-tls"]):
             assert one_look(sdwd, "localhost", to, *tls, timeout="1s") == (
-                "fail", "connect-timeout", "no connection within 1s: its listen queue is full")
+                "fail", "connect-timeout", "no connection within 1s: the server's listen queue is full")
 
 
 def switches(pid):
@@ -376,9 +376,9 @@ def test_answers_that_are_not_of_grpc(sdwd, raw):
         headers = literal(b":status", status) + literal(b"content-type", kind) + b"".join(more)
         return frame(HEADERS, END_HEADERS | END_STREAM, 1, headers)
     for data, look in [
-        (answer(b"404", b"text/html"), ("fail", "http-status", "HTTP 404, and no answer of gRPC")),
-        (answer(b"200", b"text/html"), ("fail", "http-protocol", "no answer of gRPC: its type is 'text/html'")),
-        (answer(b"200", b"application/grpc"), ("fail", "http-protocol", "no answer of gRPC: it has no grpc-status")),
+        (answer(b"404", b"text/html"), ("fail", "http-status", "HTTP 404, and not a gRPC answer")),
+        (answer(b"200", b"text/html"), ("fail", "http-protocol", "not a gRPC answer: its type is 'text/html'")),
+        (answer(b"200", b"application/grpc"), ("fail", "http-protocol", "not a gRPC answer: it has no grpc-status")),
         (answer(b"200", b"application/grpc", literal(b"grpc-status", b"0")),
          ("fail", "http-protocol", "the answer is no HealthCheckResponse")),
         (answer(b"200", b"application/grpc", literal(b"grpc-status", b"12")),
@@ -481,7 +481,7 @@ def test_bad_values_are_refused(sdwd, authority):
         (["--grpc=localhost", "--grpc-unix="], "--grpc-unix: '': the path is empty"),
         (["--grpc=[::1", "--grpc-unix=/run/web"], "--grpc: '[::1:80' has no closing bracket"),
         (["--http=http://127.0.0.1/", "--grpc-unix=/run/web"],
-         "--grpc-unix: '/run/web': not an option of --http; it is one of --grpc"),
+         "--grpc-unix: '/run/web': not an option of --http; it belongs to --grpc"),
         (["--grpc=127.0.0.1:1/a b"], "--grpc: '127.0.0.1:1/a b' has a blank or control character in its service"),
         ([f"--grpc=a:1/{256 * 'x'}"], None),
         (["--grpc=127.0.0.1:1", f"--grpc-ca={authority.pem}"], "--grpc: --grpc-ca needs --grpc-tls"),

@@ -23,7 +23,7 @@ def test_nobody_accepts_at_a_unix_socket(sdwd, tmp_path):
         listener.listen(0)
         stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(tmp_path / "web"))
         run = sdwd("--http=http://x/", f"--http-unix={tmp_path}/web", "--interval=50ms", "--timeout=300ms", *SEEN)
-        run.wait_stderr("fail (connect-timeout): no connection within 300ms: its listen queue is full")
+        run.wait_stderr("fail (connect-timeout): no connection within 300ms: the server's listen queue is full")
 
 
 def test_F10_sdwd_itself_cannot_look(sdwd, manager, serve):
@@ -34,9 +34,9 @@ def test_F10_sdwd_itself_cannot_look(sdwd, manager, serve):
     limits = resource.prlimit(run.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(run.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     run.wait_stderr("; healthy -> unhealthy")
-    assert ("unknown", "self", "connect: Too many open files") in outcomes(run.stderr())
+    assert ("unknown", "self", "sdwd cannot look: connect: Too many open files") in outcomes(run.stderr())
     [(_, text, cause, rest)] = edges(run.stderr())
-    assert cause == "stale" and text.endswith("; last: connect: Too many open files")
+    assert cause == "stale" and text.endswith("; last: sdwd cannot look: connect: Too many open files")
     assert "failures in a row" not in rest
     resource.prlimit(run.pid, resource.RLIMIT_NOFILE, limits)
     run.wait_stderr("healthy again: http")

@@ -270,7 +270,7 @@ def test_a_unix_socket_whose_queue_is_full(sdwd, tmp_path):
         waits.connect(f"{tmp_path}/socket")
         run = sdwd("--http=https://localhost/", f"--http-unix={tmp_path}/socket", "--interval=1h", "--start-interval=1h",
                    "--timeout=1s", *SEEN)
-        run.wait_stderr("fail (connect-timeout): no connection within 1s: its listen queue is full")
+        run.wait_stderr("fail (connect-timeout): no connection within 1s: the server's listen queue is full")
 
 
 def test_a_server_that_closes_without_a_word(sdwd, authority, serve_tls):

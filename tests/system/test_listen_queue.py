@@ -300,7 +300,7 @@ def test_without_netlink_a_unix_socket_that_stands_is_unknown_and_runs_out(start
         child = stop(run)
         with one.connect():
             said = run.wait_stderr("(stale)")
-            assert "last: 1 in the queue, and not to be seen whether it moves" in said
+            assert "last: 1 in the queue, and whether it moves cannot be seen" in said
             assert "degraded" not in said
             os.kill(child, signal.SIGCONT)
             run.wait_stderr("healthy again")

@@ -18,7 +18,7 @@ from streams import (answers, banner, drips, floods, pieces, resets, says, silen
 
 SOON = ["--interval=50ms", "--timeout=5s"]
 SEEN = ["--log-level=debug", "--log-target=stderr"]
-NOTE = "tcp: the kernel accepts connections also for a hung server, which so passes; --expect asks for an answer"
+NOTE = "tcp: without --expect a hang is not seen: the kernel accepts connections for a hung server, too"
 # How often the test of leaks looks.
 LOOKS = int(os.environ.get("SDWD_TEST_LOOKS", "2000"))
 
@@ -127,8 +127,8 @@ def test_addresses(sdwd, manager, streams, family, host):
 
 
 @pytest.mark.parametrize("options, words", [
-    ([], ["tcp: the kernel accepts connections also for a hung server", "--expect asks"]),
-    (["--send=x"], ["tcp: nobody needs to read what is sent", "--expect asks"]),
+    ([], ["tcp: without --expect a hang is not seen: ", "the kernel accepts connections for a hung server"]),
+    (["--send=x"], ["tcp: without --expect a hang is not seen: ", "nobody needs to read what is sent"]),
     (["--expect=x"], None), (["--send=x", "--expect=x"], None),
 ])
 def test_what_proves_little_is_said_once(sdwd, manager, streams, options, words):
@@ -139,7 +139,7 @@ def test_what_proves_little_is_said_once(sdwd, manager, streams, options, words)
     checked = sdwd("--check", f"--tcp={server.target}", *options, command=["true"])
     assert checked.wait() == 0
     for text in (run.stderr(), checked.stdout()):
-        lines = [line for line in text.splitlines() if "hung server" in line]
+        lines = [line for line in text.splitlines() if "a hang is not seen" in line]
         assert len(lines) == (0 if words is None else 1), text
         assert all(word in lines[0] for word in words or [])
     assert not run.stderr().count("hung") or "<5>" in run.stderr()
@@ -243,8 +243,8 @@ def test_a_secret_from_a_file_read_at_start(sdwd, manager, streams, tmp_path):
     (["--tcp=127.0.0.1:1", r"--send=a\q"], r"--send: 'a\q' has an unknown or unfinished escape in it"),
     (["--tcp=127.0.0.1:1", "--send="], "--send: '' is empty"),
     (["--tcp=127.0.0.1:1", "--send=@/none"], "--send: '/none': No such file or directory"),
-    (["--tcp=127.0.0.1:1", "--peer=child"], "--peer: 'child': not an option of --tcp; it is one of --unix"),
-    (["--http=http://127.0.0.1/", "--expect=x"], "--expect: 'x': not an option of --http; it is one of --tcp, --unix"),
+    (["--tcp=127.0.0.1:1", "--peer=child"], "--peer: 'child': not an option of --tcp; it belongs to --unix"),
+    (["--http=http://127.0.0.1/", "--expect=x"], "--expect: 'x': not an option of --http; it belongs to --tcp, --unix"),
     (["--tcp=127.0.0.1"], "--tcp: '127.0.0.1' has no port: it must be HOST:PORT"),
     (["--tcp=::1:80"], "--tcp: '::1:80' has an IPv6 address without brackets"),
     (["--tcp="], "--tcp: '' is empty"),
@@ -336,7 +336,7 @@ def test_sdwd_itself_cannot_look(sdwd, manager, streams):
     limits = resource.prlimit(run.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(run.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     run.wait_stderr("; healthy -> unhealthy")
-    assert ("unknown", "self", "connect: Too many open files") in outcomes(run.stderr(), "tcp")
+    assert ("unknown", "self", "sdwd cannot look: connect: Too many open files") in outcomes(run.stderr(), "tcp")
     [(_, _, cause, rest)] = edges(run.stderr())
     assert cause == "stale" and "failures in a row" not in rest
     resource.prlimit(run.pid, resource.RLIMIT_NOFILE, limits)

@@ -155,7 +155,7 @@ static const struct bad {
 	{{"--heartbeat", "--timeout=3"}, "--timeout: '3': not an option of --heartbeat"},
 	{{"--http=u", "--silence=3"}, "--silence: '3': not an option of --http"},
 	{{"--http=u", "--notify", "--http-status=204"},
-	 "--http-status: '204': not an option of --notify; it is one of --http"},
+	 "--http-status: '204': not an option of --notify; it belongs to --http"},
 	{{"--exec=x", "--fall-window=1/2"}, "--fall-window: '1/2': not an option of --exec"},
 	{{"--pidfile=/p", "--optional"}, "--optional: not an option of --pidfile"},
 	{{"--forking", "--start-period=1s"}, "--start-period: '1s': not an option of --forking"},

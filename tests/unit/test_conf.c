@@ -148,9 +148,9 @@ static const struct bad {
 	const char *words[10];
 	const char *errors;
 } bad[] = {
-	{&alone, {NULL}, "no command given"},
-	{&alone, {"--check"}, "no command given"},
-	{&alone, {"--"}, "no command given"},
+	{&alone, {NULL}, "no command given; see sdwd --help"},
+	{&alone, {"--check"}, "no command given; see sdwd --help"},
+	{&alone, {"--"}, "no command given; see sdwd --help"},
 	{&alone, {""}, "the command '' is empty"},
 	{&with_watchdog,
 	 {"--watchdog-sec=30", "x"},
@@ -180,7 +180,7 @@ static const struct bad {
 	 "--require: '3' is more than the 2 probes that are not optional"},
 	{&alone,
 	 {"--pidfile=/a", "--forking", "x"},
-	 "--forking: cannot be together with --pidfile"},
+	 "--forking: cannot be combined with --pidfile"},
 	{&alone, {"--pidfile=/a", "--pidfile=/b", "x"}, "--pidfile: '/b' can be given only once"},
 	{&alone, {"--forking", "--forking", "x"}, "--forking: can be given only once"},
 	{&alone,
@@ -188,22 +188,22 @@ static const struct bad {
 	 "--notify: 'watchdog' can be given only once"},
 	{&alone,
 	 {"--forking", "--pdeathsig=TERM", "x"},
-	 "--pdeathsig: 'TERM' cannot be together with --forking: such a daemon is not our direct "
+	 "--pdeathsig: 'TERM' cannot be combined with --forking: such a daemon is not sdwd's own "
 	 "child"},
 	{&alone,
 	 {"--pdeathsig=9", "--pidfile=/a", "x"},
-	 "--pdeathsig: '9' cannot be together with --pidfile: such a daemon is not our direct "
+	 "--pdeathsig: '9' cannot be combined with --pidfile: such a daemon is not sdwd's own "
 	 "child"},
 	{&alone,
 	 {"--notify", "--notify-access=none", "x"},
-	 "--notify-access: 'none' cannot be together with --notify"},
+	 "--notify-access: 'none' cannot be combined with --notify"},
 	{&alone,
 	 {"--ready=exec,notify", "--notify-access=none", "x"},
-	 "--notify-access: 'none' cannot be together with --ready=notify"},
+	 "--notify-access: 'none' cannot be combined with --ready=notify"},
 	/* all of them at once */
 	{&alone,
 	 {"--require=2", "--http=ftp://a", "--rise=3"},
-	 "no command given\n"
+	 "no command given; see sdwd --help\n"
 	 "--http: 'ftp://a' is not a URL\n"
 	 "--require: '2' is more than the 1 probe that is not optional"},
 };

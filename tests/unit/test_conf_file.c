@@ -327,7 +327,7 @@ static void all_of_them_at_once(void **state) {
 	assert_int_equal(conf_resolve(&c, &alone, &w, &more), -EINVAL);
 	assert_string_equal(error_text, F ":1: http: 'x' is not a URL\n"
 					  "--http: 'y' is not a URL\n" F
-					  ":3: pidfile: '/p' cannot be together with --forking");
+					  ":3: pidfile: '/p' cannot be combined with --forking");
 	conf_done(&c);
 }
 

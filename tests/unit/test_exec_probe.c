@@ -462,7 +462,7 @@ static void test_a_waiting_look_that_cannot_begin_says_so(void **state) {
 	wrapped.pipe2 = EMFILE;
 	TURNS_UNTIL(w, w->reaped == pid);
 	assert_int_equal(w->n_outcomes, 1);
-	assert_outcome(w, CAUSE_SELF, "pipe: Too many open files");
+	assert_outcome(w, CAUSE_SELF, "sdwd cannot look: pipe: Too many open files");
 	wrapped.pipe2 = 0;
 	assert_true(begin(w) > 0);
 }
@@ -512,11 +512,11 @@ static void test_what_we_lack_is_unknown(void **state) {
 	make(w, "true", NULL, 0);
 	wrapped.fork = EAGAIN;
 	assert_int_equal(probe_exec.start(w->p, &w->outcome), PROBE_DONE);
-	assert_outcome(w, CAUSE_SELF, "fork: Resource temporarily unavailable");
+	assert_outcome(w, CAUSE_SELF, "sdwd cannot look: fork: Resource temporarily unavailable");
 	wrapped.fork = 0;
 	wrapped.pipe2 = EMFILE;
 	assert_int_equal(probe_exec.start(w->p, &w->outcome), PROBE_DONE);
-	assert_outcome(w, CAUSE_SELF, "pipe: Too many open files");
+	assert_outcome(w, CAUSE_SELF, "sdwd cannot look: pipe: Too many open files");
 	wrapped.pipe2 = 0;
 	assert_int_equal(count_fds(), w->n_fds);
 	assert_int_equal(w->n_helpers, 0);

@@ -179,10 +179,10 @@ static void what_is_no_answer_of_grpc(void **unused) {
 	assert_outcome(a, CAUSE_HTTP_PROTOCOL, "the server does not speak HTTP/2");
 	a.is_http2 = true;
 	a.http_status = 503;
-	assert_outcome(a, CAUSE_HTTP_STATUS, "HTTP 503, and no answer of gRPC");
+	assert_outcome(a, CAUSE_HTTP_STATUS, "HTTP 503, and not a gRPC answer");
 	a.http_status = 200;
 	add_header(&a, "content-type: text/html");
-	assert_outcome(a, CAUSE_HTTP_PROTOCOL, "no answer of gRPC: its type is 'text/html'");
+	assert_outcome(a, CAUSE_HTTP_PROTOCOL, "not a gRPC answer: its type is 'text/html'");
 	add_header(&a, "content-type: application/grpc+proto");
 	assert_outcome(a, CAUSE_OK, "SERVING");
 	for (const char *const *bad =
@@ -191,7 +191,7 @@ static void what_is_no_answer_of_grpc(void **unused) {
 		char line[64] = "grpc-status: ";
 
 		add_header(&a, strcat(line, *bad));
-		assert_outcome(a, CAUSE_HTTP_PROTOCOL, "no answer of gRPC: it has no grpc-status");
+		assert_outcome(a, CAUSE_HTTP_PROTOCOL, "not a gRPC answer: it has no grpc-status");
 	}
 	/* Another header that begins like it. */
 	add_header(&a, "grpc-status-details-bin: 0");

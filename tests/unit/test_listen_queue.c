@@ -152,7 +152,7 @@ static void check_story(struct world *w, int family, bool is_known_by_id) {
 	} else {
 		expect_at_the_end(w, CAUSE_SELF);
 		assert_string_equal(w->last.text,
-				    "1 in the queue, and not to be seen whether it moves");
+				    "1 in the queue, and whether it moves cannot be seen");
 	}
 
 	begin(w);
@@ -269,7 +269,7 @@ static void test_what_fails_later_is_unknown(void **state) {
 	begin(w);
 	fake.refuse_with = EMFILE;
 	expect_at_the_end(w, CAUSE_SELF);
-	assert_string_equal(w->last.text, "netlink: Too many open files");
+	assert_string_equal(w->last.text, "sdwd cannot look: netlink: Too many open files");
 	expect_at_once(w, CAUSE_SELF);
 	fake.refuse_with = 0;
 	begin(w);

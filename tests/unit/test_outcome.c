@@ -101,7 +101,7 @@ static void our_own_errno_is_unknown(void **unused) {
 	outcome_from_errno(&o, "socket", EMFILE);
 	assert_int_equal(o.verdict, VERDICT_UNKNOWN);
 	assert_int_equal(o.cause, CAUSE_SELF);
-	assert_string_equal(o.text, "socket: Too many open files");
+	assert_string_equal(o.text, "sdwd cannot look: socket: Too many open files");
 }
 
 int main(void) {

@@ -450,7 +450,7 @@ static void test_out_of_fds_is_unknown(void **state) {
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	stream_fixture_start(f);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	stream_fixture_expect(f, CAUSE_SELF, "connect: Too many open files");
+	stream_fixture_expect(f, CAUSE_SELF, "sdwd cannot look: connect: Too many open files");
 	stream_fixture_start(f);
 	stream_fixture_expect(f, CAUSE_OK, NULL);
 }

@@ -78,7 +78,7 @@ static void test_queue_full(void **state) {
 	stream_fixture_expect(f, CAUSE_OK, NULL);
 	stream_fixture_start(f);
 	stream_fixture_expire(f, CAUSE_CONNECT_TIMEOUT,
-			      "no connection within 4.8s: its listen queue is full");
+			      "no connection within 4.8s: the server's listen queue is full");
 	fd_close(accept4(f->listener, NULL, NULL, SOCK_CLOEXEC));
 	stream_fixture_start(f);
 	stream_fixture_expect(f, CAUSE_OK, NULL);
