@@ -37,7 +37,8 @@ void arguments_help(const struct verb *v) {
 		putchar('\n');
 	}
 	if (v->takes_probes)
-		puts("\nBesides, sdwd's own options of probes: sdwd --help, sdwd-probes(7).");
+		puts("\nIt also takes sdwd's probe options, like --http=URL: see sdwd --help, "
+		     "sdwd-probes(7).");
 }
 
 static void *field_of(const struct opt *o, void *settings) {
@@ -117,8 +118,8 @@ int arguments_parse(const struct verb *v, int argc, char **argv, void *settings,
 		}
 	}
 	if (r >= 0 && n_words > 0 && v->words[0] == '\0') {
-		usage_error(v, "%s is too much: nothing stands behind it",
-			    opt_quoted(quoted, argv[1]));
+		usage_error(v, "%s is one word too many; see sdwdctl %s --help",
+			    opt_quoted(quoted, argv[1]), v->name);
 		r = -EINVAL;
 	}
 	if (r < 0) {

@@ -84,7 +84,9 @@ static int compare(struct instance *i, struct json_object *status, const char *l
 			i, "not believed: it says that it is process %lld, and process %d listens",
 			(long long)pid, (int)i->pid);
 	if (r < 0 && !is_trusted(i))
-		return refuse(i, "not believed: the cgroup of process %d is hidden from us",
+		return refuse(i,
+			      "not believed: the cgroup of process %d is hidden from this user; "
+			      "ask as root",
 			      (int)i->pid);
 	if (r == 0 && claimed[0] != '\0' && (!i->unit || strcmp(claimed, i->unit) != 0))
 		return refuse(i, "not believed: it says that it is of %s, and process %d is of %s",

@@ -20,7 +20,7 @@ struct check_settings {
 static const struct opt check_options[] = {
 	{.name = "root",
 	 .argument = "DIR",
-	 .help = "of the system in this folder (an image), not of the running one",
+	 .help = "look for the unit in this folder (an image), not in the running system",
 	 .parse = opt_parse_string,
 	 .offset = offsetof(struct check_settings, root)},
 	{NULL},
@@ -116,9 +116,11 @@ static int check_wrapped(struct findings *f, struct conf *c, const struct exec_l
 				      f->watchdog_usec, f->root, &t);
 	if (r < 0) {
 		complain_lines(&verb_check, errors);
-		usage_error(&verb_check,
-			    "%s: its sdwd would not start, or not with what is read here",
-			    f->unit->name);
+		usage_error(
+			&verb_check,
+			"%s: sdwd would not start with the options of its ExecStart=, as they are "
+			"read here",
+			f->unit->name);
 		status = CTL_CANNOT;
 	} else {
 		status = judge(f);
@@ -150,7 +152,9 @@ static int check_bare(struct findings *f, struct conf *c, const struct words *op
 		complain_lines(&verb_check, errors);
 		status = r == -EINVAL ? CTL_USAGE : CTL_CANNOT;
 	} else {
-		printf("%s is not under sdwd. Beside what sdwdctl wrap writes:\n", f->unit->name);
+		printf("%s is not under sdwd. What stands in the way and sdwdctl wrap does not "
+		       "change:\n",
+		       f->unit->name);
 		status = judge(f);
 	}
 	return status;
@@ -202,7 +206,7 @@ static int run(int argc, char **argv) {
 	}
 	if (n_words != 1)
 		usage_error(&verb_check, "%s; see sdwdctl check --help",
-			    n_words == 0 ? "which unit?" : "one unit at a time");
+			    n_words == 0 ? "a unit is missing" : "one unit at a time");
 	else if (take_root(&verb_check, s.root, &root) == 0)
 		status = check(argv[1], &options, root);
 	free(root);

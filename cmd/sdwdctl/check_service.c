@@ -40,12 +40,13 @@ static void check_restart(struct findings *f) {
 		      "Restart=no: what the watchdog has ended stays ended");
 	else if (strcmp(value, "on-success") == 0 || strcmp(value, "on-abort") == 0)
 		found(f, SERIOUS, "Restart=on-failure",
-		      "Restart=%s: a watchdog's kill is no reason to start again there", value);
+		      "Restart=%s: the service is not started again after the watchdog's kill",
+		      value);
 	else if (is_kill &&
 		 (strcmp(value, "on-watchdog") == 0 || strcmp(value, "on-abnormal") == 0))
 		found(f, SERIOUS, "Restart=on-failure",
-		      "Restart=%s: --on-unhealthy=kill ends with exit status 124, which is no "
-		      "reason to start again there",
+		      "Restart=%s: the service is not started again after --on-unhealthy=kill, "
+		      "which ends with exit status 124",
 		      value);
 }
 
@@ -64,7 +65,7 @@ static void check_restart_prevention(struct findings *f) {
 		}
 	if (is_kill && unit_has_word(s, "RestartPreventExitStatus", "124"))
 		found(f, SERIOUS, "RestartPreventExitStatus= (empty), then 125 126 127",
-		      "RestartPreventExitStatus=124: that is how sdwd ends with "
+		      "RestartPreventExitStatus=124: the service is not started again after "
 		      "--on-unhealthy=kill");
 	if (f->is_wrapped && !unit_has_word(s, "RestartPreventExitStatus", "125"))
 		found(f, NOTE, "RestartPreventExitStatus=125 126 127",
@@ -105,8 +106,9 @@ static void check_abort(struct findings *f) {
 
 	if (time > 0 && time < ABORT_LEAST && !is(f, "LimitCORE", "", "0"))
 		found(f, WARNING, "TimeoutAbortSec=15s",
-		      "TimeoutAbortSec= (or TimeoutStopSec=) is %s: so long the service has to "
-		      "write its core behind the watchdog's SIGABRT, then it is killed without",
+		      "TimeoutAbortSec= (or TimeoutStopSec=) is %s: the service has only that "
+		      "long to write its core after the watchdog's SIGABRT, then it is killed "
+		      "without",
 		      usec_str(usec, time));
 }
 

@@ -194,7 +194,7 @@ static int run(int argc, char **argv);
 const struct verb verb_completion = {
 	.name = "completion",
 	.words = "bash|zsh|fish",
-	.help = "prints a shell's completions of sdwd and sdwdctl",
+	.help = "Prints a shell's completions of sdwd and sdwdctl",
 	.run = run,
 };
 

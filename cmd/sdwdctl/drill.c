@@ -54,7 +54,8 @@ static int run(int argc, char **argv) {
 		r = no_memory(&verb_drill);
 	json_object_put(parameters);
 	if (r == CTL_WELL)
-		printf("%s: %s counts as failed until sdwdctl resume, or the end\n", label,
-		       opt_quoted(quoted, argv[2]));
+		printf("%s: %s counts as failed until the service is restarted, or: sdwdctl resume "
+		       "%s\n",
+		       label, opt_quoted(quoted, argv[2]), label);
 	return r;
 }

@@ -163,7 +163,9 @@ struct instance *instances_pick(const struct instances *all, const char *verb, c
 		return found;
 	opt_quoted(quoted, label);
 	if (n == 0)
-		fprintf(stderr, "sdwdctl: %s: no instance %s; see sdwdctl status\n", verb, quoted);
+		fprintf(stderr,
+			"sdwdctl: %s: no service under sdwd is called %s; see sdwdctl status\n",
+			verb, quoted);
 	else
 		fprintf(stderr, "sdwdctl: %s: %s is ambiguous: %s; name one by its label or path\n",
 			verb, quoted, paths);

@@ -14,10 +14,10 @@ const struct verb *const verbs[] = {
 
 static int help(void) {
 	puts("Usage: sdwdctl VERB [OPTION...] [WORD...]\n\n"
-	     "Shows, tries and tells the services that run under sdwd.\n");
+	     "Shows, tries out and controls the services that run under sdwd.\n");
 	for (const struct verb *const *v = verbs; *v; v++)
 		printf("  %-10s %s\n", (*v)->name, (*v)->help);
-	puts("\nsdwdctl VERB --help tells a verb's options. See sdwdctl(1).");
+	puts("\nsdwdctl VERB --help shows a verb's options. See sdwdctl(1).");
 	return CTL_WELL;
 }
 

@@ -42,7 +42,7 @@ static int run_resume(int argc, char **argv);
 const struct verb verb_pause = {
 	.name = "pause",
 	.words = "LABEL",
-	.help = "For maintenance: nothing that is seen has consequences",
+	.help = "Pauses supervision for maintenance: pings go on, whatever probes find",
 	.options = pause_options,
 	.run = run_pause,
 };
@@ -88,7 +88,7 @@ static int run_pause(int argc, char **argv) {
 	if (s.for_usec > 0)
 		printf("%s: paused for %s\n", label, usec_str(text, s.for_usec));
 	else
-		printf("%s: paused until sdwdctl resume\n", label);
+		printf("%s: paused until: sdwdctl resume %s\n", label, label);
 	return CTL_WELL;
 }
 

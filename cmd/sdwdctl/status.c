@@ -16,13 +16,13 @@ struct settings {
 
 static const struct opt options[] = {
 	{.name = "json",
-	 .help = "one JSON array of what the instances answered",
+	 .help = "print one JSON array of what the services answered",
 	 .parse = opt_parse_flag,
 	 .offset = offsetof(struct settings, do_json)},
 	{.name = "timeout",
 	 .argument = "DURATION",
 	 .fallback = CLIENT_TIMEOUT,
-	 .help = "how long all together have for their answers",
+	 .help = "how long to wait for all answers together",
 	 .parse = opt_parse_duration,
 	 .offset = offsetof(struct settings, timeout_usec),
 	 .minimum = USEC_PER_MSEC,
@@ -55,7 +55,7 @@ static bool choose(const struct instances *all, char *const *words, size_t n_wor
 			if (instance_matches(all->list + at, words[word]))
 				is_found = is_asked[at] = true;
 		if (!is_found)
-			fprintf(stderr, "sdwdctl: status: no instance %s\n",
+			fprintf(stderr, "sdwdctl: status: no service under sdwd is called %s\n",
 				opt_quoted(quoted, words[word]));
 		are_all_found = are_all_found && is_found;
 	}
@@ -132,7 +132,9 @@ static int show(const struct instances *all, const struct settings *s, char *con
 	if (r < 0)
 		return r;
 	if (n == 0 && n_words == 0 && n_bad == 0)
-		fputs("sdwdctl: status: no service runs under sdwd here\n", stderr);
+		fputs("sdwdctl: status: no service runs under sdwd here, or none has a control "
+		      "socket\n",
+		      stderr);
 	if (n == 0 && (n_words == 0 || n_bad > 0))
 		return CTL_CANNOT;
 	return is_well ? CTL_WELL : CTL_UNWELL;

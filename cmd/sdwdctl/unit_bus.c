@@ -123,7 +123,7 @@ static int ask(sd_bus *bus, struct unit *u, struct text *error) {
 		get_effective(bus, path, u);
 	}
 	if (r < 0 && error->length == 0)
-		text_addf(error, "systemd does not tell of %s: %s", u->name,
+		text_addf(error, "systemd does not tell about %s: %s", u->name,
 			  bus_error.message ? bus_error.message : strerror(-r));
 	sd_bus_message_unref(reply);
 	sd_bus_error_free(&bus_error);

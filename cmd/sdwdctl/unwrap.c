@@ -21,7 +21,7 @@ struct unwrap_settings {
 
 static const struct opt unwrap_options[] = {
 	{.name = "force",
-	 .help = "also where the drop-in was changed by hand",
+	 .help = "remove the drop-in even if it was changed by hand",
 	 .parse = opt_parse_flag,
 	 FIELD(force)},
 	{.name = "now",
@@ -30,7 +30,7 @@ static const struct opt unwrap_options[] = {
 	 FIELD(now)},
 	{.name = "root",
 	 .argument = "DIR",
-	 .help = "of the system in this folder (an image), not of the running one",
+	 .help = "look for the unit in this folder (an image), not in the running system",
 	 .parse = opt_parse_string,
 	 FIELD(root)},
 	{NULL},
@@ -73,7 +73,7 @@ static int look_at(const char *unit, const char *path, const struct unwrap_setti
 	if (origin == DROP_IN_CHANGED && !s->force) {
 		usage_error(&verb_unwrap,
 			    "%s%s was changed since sdwdctl wrap made it, and stays; --force "
-			    "takes it away",
+			    "removes it",
 			    root, path);
 		return CTL_UNWELL;
 	}
@@ -114,7 +114,7 @@ static int find_and_unwrap(const char *name, const struct unwrap_settings *s, co
 	int r;
 
 	if (s->now && root[0] != '\0')
-		return usage_error(&verb_unwrap, "--now cannot be together with --root: what is in "
+		return usage_error(&verb_unwrap, "--now cannot be combined with --root: what is in "
 						 "a folder does not run");
 	if (root[0] == '\0' && geteuid() != 0) {
 		usage_error(&verb_unwrap, "only root may change units");
@@ -143,7 +143,7 @@ static int run(int argc, char **argv) {
 		return r > 0 ? CTL_WELL : CTL_USAGE;
 	if (n_words != 1)
 		usage_error(&verb_unwrap, "%s; see sdwdctl unwrap --help",
-			    n_words == 0 ? "which unit?" : "one unit at a time");
+			    n_words == 0 ? "a unit is missing" : "one unit at a time");
 	else if (take_root(&verb_unwrap, s.root, &root) == 0)
 		status = find_and_unwrap(argv[1], &s, root);
 	free(root);

@@ -35,7 +35,7 @@ static int run(int argc, char **argv);
 const struct verb verb_watch = {
 	.name = "watch",
 	.words = "[LABEL...]",
-	.help = "The same live; q ends it",
+	.help = "Shows the table of status live; q ends it",
 	.run = run,
 };
 

@@ -33,7 +33,7 @@ static const struct opt wrap_options[] = {
 	 FIELD(now)},
 	{.name = "root",
 	 .argument = "DIR",
-	 .help = "of the system in this folder (an image), not of the running one",
+	 .help = "look for the unit in this folder (an image), not in the running system",
 	 .parse = opt_parse_string,
 	 FIELD(root)},
 	{.name = "watchdog-sec",
@@ -145,9 +145,9 @@ static int wrap(const struct unit *u, const struct wrap_settings *s, const struc
 	}
 	if (!s->dry_run && root_has(root, path)) {
 		usage_error(&verb_wrap,
-			    "%s: it is wrapped already, or %s%s is somebody else's; sdwdctl unwrap "
-			    "it first",
-			    u->name, root, path);
+			    "%s: it is wrapped already, or %s%s is somebody else's; first: sdwdctl "
+			    "unwrap %s",
+			    u->name, root, path, u->name);
 		return CTL_UNWELL;
 	}
 	complain_lines(&verb_wrap, notes);
@@ -167,7 +167,7 @@ static int load_and_wrap(const char *name, const struct wrap_settings *s,
 	int r;
 
 	if (s->now && root[0] != '\0')
-		return usage_error(&verb_wrap, "--now cannot be together with --root: what is in a "
+		return usage_error(&verb_wrap, "--now cannot be combined with --root: what is in a "
 					       "folder does not run");
 	if (!s->dry_run && root[0] == '\0' && geteuid() != 0) {
 		usage_error(&verb_wrap, "only root may change units; --dry-run shows what would be "
@@ -201,7 +201,7 @@ static int run(int argc, char **argv) {
 	}
 	if (n_words != 1)
 		usage_error(&verb_wrap, "%s; see sdwdctl wrap --help",
-			    n_words == 0 ? "which unit?" : "one unit at a time");
+			    n_words == 0 ? "a unit is missing" : "one unit at a time");
 	else if (take_root(&verb_wrap, s.root, &root) == 0)
 		status = load_and_wrap(argv[1], &s, &options, root);
 	free(root);

@@ -93,11 +93,12 @@ def test_exit_status(ctl, answer, expected):
 
 def test_nobody_there(ctl):
     done = ctl("status")
-    assert (done.returncode, done.stdout, done.stderr) == (3, "", "sdwdctl: status: no service runs under sdwd here\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3, "", "sdwdctl: status: no service runs under sdwd here, or none has a control socket\n")
     done = ctl("status", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (3, [])
     done = ctl("status", "web")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "sdwdctl: status: no instance 'web'\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "sdwdctl: status: no service under sdwd is called 'web'\n")
 
 
 def test_json_is_what_they_said(ctl):
@@ -117,7 +118,8 @@ def test_labels_are_patterns(ctl):
     assert labels(ctl("status", "web@?", "web@1.service")) == ["web@1.service", "web@2.service"]
     assert labels(ctl("status", ctl.farm.instances[3].path)) == ["batch"]
     done = ctl("status", "db", "d")
-    assert (labels(done), done.returncode, done.stderr) == (["db.service"], 1, "sdwdctl: status: no instance 'd'\n")
+    assert (labels(done), done.returncode) == (["db.service"], 1)
+    assert done.stderr == "sdwdctl: status: no service under sdwd is called 'd'\n"
 
 
 def test_both_folders(ctl):
@@ -143,7 +145,7 @@ def test_a_socket_that_nobody_listens_at(ctl):
     done = ctl("status")
     assert (labels(done), done.returncode, done.stderr) == (["web"], 0, "")
     assert stale.path.exists()
-    assert ctl("status", "gone").stderr == "sdwdctl: status: no instance 'gone'\n"
+    assert ctl("status", "gone").stderr == "sdwdctl: status: no service under sdwd is called 'gone'\n"
 
 
 DEADLINE = 1.5
@@ -328,12 +330,12 @@ def test_a_terminal_gets_as_many_looks_as_fit(ctl):
 
 
 @pytest.mark.parametrize("words, call, said", [
-    (("pause", "web"), ("Pause", {}), "web.service: paused until sdwdctl resume"),
+    (("pause", "web"), ("Pause", {}), "web.service: paused until: sdwdctl resume web.service"),
     (("pause", "web.service", "--for=10min"), ("Pause", {"forUsec": 600000000}), "web.service: paused for 10min"),
     (("pause", "--for", "90", "web*"), ("Pause", {"forUsec": 90000000}), "web.service: paused for 1min 30s"),
     (("resume", "web"), ("Resume", None), "web.service: resumed"),
     (("drill", "web", "http"), ("Drill", {"probe": "http"}),
-     "web.service: 'http' counts as failed until sdwdctl resume, or the end"),
+     "web.service: 'http' counts as failed until the service is restarted, or: sdwdctl resume web.service"),
 ])
 def test_it_is_told(ctl, words, call, said):
     web = ctl.farm.add("web.service")
@@ -373,7 +375,8 @@ def test_no_such_instance(ctl):
     ctl.farm.add("web")
     for words in (("pause", "db"), ("resume", "db"), ("drill", "db", "http")):
         done = ctl(*words)
-        assert (done.returncode, done.stderr) == (1, f"sdwdctl: {words[0]}: no instance 'db'; see sdwdctl status\n")
+        assert (done.returncode, done.stderr) == (1, f"sdwdctl: {words[0]}: no service under sdwd is called "
+                                                       "'db'; see sdwdctl status\n")
 
 
 def test_two_of_one_label(ctl):

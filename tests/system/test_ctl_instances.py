@@ -72,7 +72,7 @@ def test_what_instances_say(sdwd, ctl, tmp_path):
 def test_a_pause_is_shown_and_ends_by_itself(sdwd, ctl, manager):
     start(sdwd, ctl, "web", "--exec=true", "--interval=50ms", watchdog=5)
     wait_status(ctl, "web", state="running")
-    assert ctl("pause", "web").stdout == "web: paused until sdwdctl resume\n"
+    assert ctl("pause", "web").stdout == "web: paused until: sdwdctl resume web\n"
     assert " paused " in ctl("status").lines[1]
     assert ctl("drill", "web", "exec").returncode == 1
     assert ctl("resume", "web").stdout == "web: resumed\n"

@@ -214,7 +214,7 @@ def test_options_are_read_as_sdwd_reads_them_before_anything_is_written(root):
     assert [line.split(":")[2] for line in said] == [" --tcp", " --http", " --require"]
     assert root.refusal("--check", status=2) == "sdwdctl: wrap: --check: not in a unit\n"
     assert root.refusal("--watchdog-sec=0", status=2).startswith("sdwdctl: wrap: --watchdog-sec: ")
-    assert root.refusal("--now", status=2).startswith("sdwdctl: wrap: --now cannot be together with --root")
+    assert root.refusal("--now", status=2).startswith("sdwdctl: wrap: --now cannot be combined with --root")
     assert root.refusal(unit="web.socket", status=2) == "sdwdctl: wrap: 'web.socket' is no service\n"
     assert root.refusal(unit="../web", status=2) == "sdwdctl: wrap: '../web' is not the name of a unit\n"
     assert "there is no unit wob.service in " in root.refusal(unit="wob", status=3)

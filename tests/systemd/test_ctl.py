@@ -125,7 +125,7 @@ with socket.socket(socket.AF_UNIX) as s:
                           (evil, f"not believed: it calls itself {web}, and process")):
         systemd.unit("evil", f"[Service]\nUser=nobody\nExecStart={inside} {claim}\n")
         systemd.start("evil")
-        wrapped.wait_for(lambda: "no instance" not in ctl("status", web).stderr, "socket")
+        wrapped.wait_for(lambda: "no service under sdwd" not in ctl("status", web).stderr, "socket")
         done = ctl("status", web)
         assert (done.stdout, done.returncode) == ("", 3)
         assert reason in done.stderr and f"is of {evil}" in done.stderr
