@@ -91,6 +91,7 @@ struct act {
 	pid_t hook_pid;   /* 0: none runs */
 	struct spawn_command hook;
 	bool owes_recovery; /* recovered while the hook of the edge still ran */
+	bool is_late;       /* the hook was killed at its timeout, and that was told */
 };
 
 /* ending.c: how the end goes. */

@@ -74,6 +74,7 @@ static bool start_hook(struct supervisor *s, const char *state) {
 		return false;
 	}
 	helpers_add(&s->helpers, s->act.hook_pid);
+	s->act.is_late = false;
 	s->act.step = ACT_HOOK;
 	s->act.at = usec_add(s->now, s->conf->hook_timeout_usec);
 	return true;
@@ -151,7 +152,7 @@ bool act_reaped(struct supervisor *s, const struct reaped *r) {
 	spawn_kill(s->act.hook_pid);
 	s->act.hook_pid = 0;
 	outcome_from_wait_status(&o, r->wait_status);
-	if (o.verdict != VERDICT_PASS)
+	if (o.verdict != VERDICT_PASS && !s->act.is_late)
 		message_hook(s, o.text);
 	if (s->act.step == ACT_HOOK)
 		after_hook(s);
@@ -173,6 +174,7 @@ void act_turn(struct supervisor *s) {
 		snprintf(late, sizeof(late), "took longer than --hook-timeout=%s and was killed",
 			 usec_str(limit, s->conf->hook_timeout_usec));
 		message_hook(s, late);
+		s->act.is_late = true;
 		spawn_kill(s->act.hook_pid);
 		after_hook(s);
 	}

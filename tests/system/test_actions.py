@@ -289,6 +289,8 @@ def test_a_hook_that_hangs_is_killed_with_its_group(beating, manager, child, hoo
     assert "--unhealthy-hook: took longer than --hook-timeout=500ms and was killed" in run.stderr()
     for pid in (tmp_path / "pids").read_text().split():
         wait_until(lambda p=pid: state_of(p) is None, f"end of {pid}")
+    run.terminate()
+    assert run.stderr().count("--unhealthy-hook: ") == 1, "not its death by our own SIGKILL as well"
 
 
 @pytest.mark.option("unhealthy-hook")
