@@ -7,6 +7,20 @@ if(CPACK_GENERATOR MATCHES "DEB|RPM" AND NOT CPACK_PACKAGING_INSTALL_PREFIX STRE
 	message(FATAL_ERROR "a package belongs into /usr: cmake -DCMAKE_INSTALL_PREFIX=/usr, and build again")
 endif()
 
+# Said before cpack fails in its own words.
+if(CPACK_GENERATOR STREQUAL "DEB")
+	find_program(dpkg_shlibdeps dpkg-shlibdeps PATHS ENV PATH NO_DEFAULT_PATH)
+	find_program(file_program file PATHS ENV PATH NO_DEFAULT_PATH)
+	if(NOT dpkg_shlibdeps OR NOT file_program)
+		message(FATAL_ERROR "a Debian package is made by dpkg-dev and file: apt-get install dpkg-dev file")
+	endif()
+elseif(CPACK_GENERATOR STREQUAL "RPM")
+	find_program(rpmbuild rpmbuild PATHS ENV PATH NO_DEFAULT_PATH)
+	if(NOT rpmbuild)
+		message(FATAL_ERROR "an RPM package is made by rpmbuild, which is missing")
+	endif()
+endif()
+
 # Two builds of the same sources are the same package: every time in it is that of the sources, the last commit's.
 if("$ENV{SOURCE_DATE_EPOCH}" STREQUAL "")
 	set(epoch "")

@@ -7,8 +7,11 @@ build, whose prefix is /usr, too. How packages do on a machine: tests/systemd/fu
 import functools
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 EXAMPLES = {
@@ -116,6 +119,32 @@ def cpack(build, folder, kind):
     return subprocess.run(["sh", "-c", 'umask 022; exec "$@"', "sh", "cpack", "-G", kind, "--config", build / "CPackConfig.cmake", "-B", folder], timeout=300,
                           capture_output=True, text=True, check=False, cwd=folder,
                           env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"})
+
+
+@pytest.mark.parametrize("kind, there, wanted", [
+    ("DEB", [], "apt-get install dpkg-dev file"), ("DEB", ["file"], "apt-get install dpkg-dev file"),
+    ("RPM", [], "rpmbuild, which is missing"), ("DEB", ["file", "dpkg-shlibdeps"], None)])
+def test_what_makes_packages_is_asked_for_by_its_name(tmp_path, kind, there, wanted):
+    for name in ["sh", *there]:
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = subprocess.run(
+        ["sh", "-c", f'umask 022; PATH={tmp_path} exec "$@"', "sh", shutil.which("cmake"), f"-DCPACK_GENERATOR={kind}",
+         f"-DCPACK_SDWD_SOURCE={TOP}", "-DCPACK_PACKAGING_INSTALL_PREFIX=/usr", "-P", TOP / ".cmake/packages/made.cmake"],
+        timeout=60, capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == bool(wanted), done
+    assert not wanted or wanted in re.sub(r"\s+", " ", done.stderr), done
+
+
+@pytest.mark.parametrize("words, wanted", [
+    (["-DCMAKE_DISABLE_FIND_PACKAGE_Libev=ON"], "libev-dev libsystemd-dev libjson-c-dev libcurl4-openssl-dev"),
+    (["-DSDWD_PROBER=OFF"], "libsystemd-dev libjson-c-dev"),
+    (["-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON"], "pkg-config libsystemd-dev libjson-c-dev libcurl4-openssl-dev"),
+], ids=lambda value: value[0] if isinstance(value, list) else None)
+def test_all_that_a_build_lacks_is_told_at_once(tmp_path, words, wanted):
+    done = subprocess.run(["cmake", "-S", TOP, "-B", tmp_path, "-DSDWD_TESTS=OFF", *words], timeout=120, check=False,
+                          env=os.environ | {"PKG_CONFIG_LIBDIR": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f'"apt-get install {wanted}"' in re.sub(r"\s+", " ", done.stderr), done.stderr
 
 
 def deb(package, *words):
