@@ -161,8 +161,8 @@ def may_split(systemd):
     return capable and "pids" in systemd.run("cat", "/sys/fs/cgroup/cgroup.controllers").stdout.split()
 
 
-def image(systemd, build, folder):
-    """Makes what Containerfile needs, and of it the image."""
+def image_folder(build, folder):
+    """Makes what Containerfile needs, in @folder, with it."""
     root = folder / "rootfs"
     for name in ("usr/bin", "bin", "srv", "tmp", "run"):
         (root / name).mkdir(parents=True)
@@ -174,6 +174,11 @@ def image(systemd, build, folder):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
     shutil.copy(EXAMPLES / "Containerfile", folder)
+
+
+def image(systemd, build, folder):
+    """The image of Containerfile, by podman."""
+    image_folder(build, folder)
     systemd.write("/etc/containers/storage.conf", STORAGE)
     systemd.run("podman", "build", "--format=docker", "--network=host", "-t", IMAGE, folder, timeout=120)
 
@@ -273,7 +278,7 @@ def test_a_container_without_systemd_is_ended_and_started_again(systemd, podman)
 
 
 def test_healthcheck_of_a_container(systemd, podman):
-    """That of the image, by podman's own runner; Docker's is the same line of the same format."""
+    """That of the image, by podman's own runner; with Docker's it is in docker_full.py."""
     podman("run", "-d", "--name=checked", "--cgroups=disabled", "--network=host", "--entrypoint=/bin/busybox", IMAGE,
            "httpd", "-f", "-p", "127.0.0.1:8085", "-h", "/srv")
     wrapped.wait_for(lambda: podman("healthcheck", "run", "checked", check=False).returncode == 0, "no health")
