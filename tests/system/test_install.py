@@ -17,11 +17,11 @@ TOP = Path(__file__).resolve().parents[2]
 EXAMPLES = {
     **dict.fromkeys(["worker-bash", "worker-perl", "worker-python"], 0o755),
     **dict.fromkeys(
-        ["Containerfile", "activated.service", "activated.socket", "container.container", "container.service",
-         "dbus-echo.service", "exec.service", "file.service", "grpc.service", "gunicorn.service", "hardened.service",
-         "heartbeat.service", "http.service", "https.service", "java.service", "listen-queue.service", "nginx.service",
-         "node.service", "notify.service", "pidfile.service", "tcp.service", "unix.service", "user.service", "web.conf",
-         "worker.c", "worker@.service"], 0o644)}
+        ["Containerfile", "activated.service", "activated.socket", "container-docker.service", "container.container",
+         "container.service", "dbus-echo.service", "exec.service", "file.service", "grpc.service", "gunicorn.service",
+         "hardened.service", "heartbeat.service", "http.service", "https.service", "java.service", "listen-queue.service",
+         "nginx.service", "node.service", "notify.service", "pidfile.service", "tcp.service", "unix.service", "user.service",
+         "web.conf", "worker.c", "worker@.service"], 0o644)}
 # Below the prefix, by package; {zsh} is the one folder that differs between distributions.
 EXPECTED = {
     "sdwd": [

@@ -12,6 +12,7 @@ import pytest
 
 import dockerd
 import wrapped
+from recipes import EXAMPLES
 from recipes_full import image_folder
 
 IMAGE = "localhost/web"
@@ -163,3 +164,52 @@ def test_what_nobody_waits_for_is_reaped(systemd, docker):
     wrapped.wait_for(lambda: systemd.run("test", "-e", f"/proc/{pid}", check=False).returncode != 0,
                      lambda: systemd.run("cat", f"/proc/{pid}/status", check=False).stdout)
     assert docker.state("orphan")["Running"]
+
+
+# In a unit ----------------------------------------------------------------------------------------------------------
+
+def test_a_unit_of_docker_run(systemd, docker):
+    """sdwd ends what hangs, the client ends with its exit status, systemd starts it again. Nothing stays behind."""
+    name = systemd.as_named("container-docker.service")
+    systemd.unit(name, (EXAMPLES / name).read_text(encoding="utf-8"))
+    container = name.partition(".")[0]
+    since = systemd.cursor()
+
+    def wait_ready(times):
+        wrapped.wait_for(lambda: len([m for m in systemd.messages(name, since) if "sdwd: ready after" in m]) == times,
+                         lambda: systemd.describe(name), PATIENCE_SECONDS)
+
+    systemd.start(name)
+    wait_ready(1)
+    stop(systemd, docker, container)
+    systemd.wait_state(name, PATIENCE_SECONDS, NRestarts="1", ActiveState="active")
+    wait_ready(2)
+    said = systemd.messages(name, since)
+    assert any("sdwd: unhealthy: http: " in line for line in said), said
+    assert any("Main process exited, code=exited, status=124/" in line for line in said), said
+    # A client that is killed: systemd ends the container that it leaves behind.
+    first = docker.inspect(container)["Id"]
+    systemd.run("kill", "-KILL", systemd.show(name, "MainPID"))
+    systemd.wait_state(name, PATIENCE_SECONDS, NRestarts="2", ActiveState="active")
+    wait_ready(3)
+    assert docker("ps", "--all", "--quiet", "--no-trunc").stdout.split() == [docker.inspect(container)["Id"]] != [first]
+    systemd.stop(name)
+    assert systemd.show(name, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
+    assert docker("ps", "--all", "--quiet").stdout == ""
+
+
+def test_systemd_hears_nothing_of_a_container_of_docker(systemd, docker):
+    """Neither as it is, nor where its socket is mounted: the container is a unit of its own."""
+    handed = "--env=NOTIFY_SOCKET --env=WATCHDOG_USEC --volume=/run/systemd/notify:/run/systemd/notify"
+    texts = {stem: "[Service]\nType=notify\nNotifyAccess=all\nWatchdogSec=60\nTimeoutStartSec=30\n"
+                   f"ExecStart={dockerd.CLIENT} run --rm --name={stem} {more} {IMAGE}\n"
+             for stem, more in (("plain", ""), ("mounted", handed))}
+    units = wrapped.start_all(systemd, texts, wait=False)
+    for stem, unit in units.items():
+        systemd.wait_journal("sdwd: ready after", unit)
+        has_socket = "NOTIFY_SOCKET" in systemd.run("cat", f"/proc/{docker.pids(stem)[0]}/environ").stdout
+        assert has_socket == (stem == "mounted")
+        group = systemd.run("cat", f"/proc/{docker.pids(stem)[0]}/cgroup").stdout
+        assert f"0::/system.slice/docker-{docker.inspect(stem)['Id']}.scope" in group, group
+    for unit in units.values():
+        systemd.wait_state(unit, PATIENCE_SECONDS, ActiveState="failed", Result="timeout")
