@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The value of NOTIFY_SOCKET. What is taken says in full where to send, and is the same text. */
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 /* Linux 5.10's does not stand alone. */
