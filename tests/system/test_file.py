@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_seen_says_why(sdwd, manager, tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     sdwd(f"--file={loop}", *OFTEN)
-    manager.wait_for(f"STATUS=starting: file: {loop}: {os.strerror(40)}")
+    manager.wait_for(f"STATUS=starting: file: sdwd cannot look: {loop}: {os.strerror(40)}")
     loop.unlink()
     loop.write_text("x")
     manager.wait_ready()
