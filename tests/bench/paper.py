@@ -74,8 +74,8 @@ def markdown(result, rows, machine):
     lines += ["", "| goal | at most | measured | met |", "|---|---|---|---|"]
     for row in rows:
         lines.append(f"| {row['what']} | {goals.limit_text(row)} | {goals.measured_text(row)} | {row['met']} |")
-    lines += ["", f"Medians of one run of `tests/bench/run` on {machine['processors']} processors ({machine['processor']}), "
-              f"Linux {machine['kernel']}. The line in a bar goes from the first to the third quartile."]
+    lines += ["", f"Medians of one run of `tests/bench/run` on {machine['date']}: {machine['processors']} processors "
+              f"({machine['processor']}), Linux {machine['kernel']}. The line in a bar goes from the first to the third quartile."]
     return "\n".join(lines)
 
 

@@ -89,11 +89,12 @@ def test_table_and_bars_of_what_was_measured():
     result = verdict.judge({START: {"sdwd": [110, 115, 120], "tini": [100, 100, 100]}}, {})
     bars = xml.dom.minidom.parseString(paper.svg(result))
     assert [r.getAttribute("class") for r in bars.getElementsByTagName("rect")] == ["own", "other"]
-    machine = {"processors": 2, "processor": "one", "kernel": "6.1"}
+    machine = {"date": "2026-01-02", "processors": 2, "processor": "one", "kernel": "6.1"}
     text = f"before\n{paper.BEGIN}\nold\n{paper.END}\nafter\n"
     assert paper.is_marked(text) and not paper.is_marked(text.replace(paper.END, ""))
     new = paper.replaced(text, paper.markdown(result, goals.judge(result), machine))
     assert new.startswith(f"before\n{paper.BEGIN}\n|") and new.endswith(f"{paper.END}\nafter\n") and "old" not in new
     assert "| start of X to start of its child, against tini | <= 1.25 x | 1.15 x | yes |" in new
+    assert "on 2026-01-02: 2 processors (one), Linux 6.1." in new
     # Once more gives the same.
     assert paper.replaced(new, paper.markdown(result, goals.judge(result), machine)) == new
