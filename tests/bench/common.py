@@ -107,7 +107,7 @@ def descendants(pid):
     return found
 
 
-def ended(process):
+def ended(process, may_be_killed=False):
     """Ends @process, which is ours, in order."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
@@ -116,6 +116,8 @@ def ended(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+        if may_be_killed:
+            return None
         fail(f"{process.args[0]} did not end within {PATIENCE_SECONDS} s of SIGTERM")
 
 
@@ -165,7 +167,8 @@ def end_all(processes):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
     for process in processes:
-        ended(process)
+        # Of others it is not our matter how they end.
+        ended(process, may_be_killed=Path(process.args[0]).name != "sdwd")
     for pid, start in below:
         if start is not None and start_of(pid) == start:
             with contextlib.suppress(ProcessLookupError):
