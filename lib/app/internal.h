@@ -303,7 +303,7 @@ void adopt_done(struct supervisor *s);
 /* relay.c */
 int relay_open(struct supervisor *s);
 void relay_start(struct supervisor *s);
-/* Now, what waits, before something is judged; nothing more is begun after @until_at. */
+/* Now, what waits, before something is judged: a turn of it, and more turns until @until_at. */
 void relay_drain(struct supervisor *s, usec_t until_at);
 void relay_turn(struct supervisor *s); /* listens again after a rest, or once the manager reads */
 usec_t relay_next_at(const struct supervisor *s);

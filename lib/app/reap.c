@@ -51,7 +51,8 @@ static void on_reaped(void *context, const struct reaped *r) {
 	struct supervisor *s = context;
 
 	/* What a sender said is read while its pid is still its own. Of others than the child only
-	 * while there is time: who sends without end must not keep everybody from being reaped. */
+	 * a turn of it where there is no more time: who sends without end must not keep everybody
+	 * from being reaped. */
 	if (r->is_gone)
 		relay_drain(s, r->pid == s->child.pid ? USEC_INFINITY : s->reap_until_at);
 	if (r->pid == s->child.pid)

@@ -298,8 +298,8 @@ static bool drain(struct supervisor *s, bool is_patient) {
 }
 
 void relay_drain(struct supervisor *s, usec_t until_at) {
-	for (int turn = 0; turn < DRAIN_TURNS && usec_now() < until_at; turn++)
-		if (!drain(s, false) || is_full(s))
+	for (int turn = 0; turn < DRAIN_TURNS; turn++)
+		if (!drain(s, false) || is_full(s) || usec_now() >= until_at)
 			break;
 }
 

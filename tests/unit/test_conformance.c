@@ -22,7 +22,8 @@ static struct monitor_probe_conf looks_of(unsigned fall, unsigned rise) {
 }
 
 static struct monitor one_probe(const struct monitor_probe_conf *conf) {
-	struct monitor m;
+	/* Compared as a whole, with what monitor_init() leaves alone. */
+	struct monitor m = {0};
 
 	monitor_init(&m, W, conf, 1, 1, false, 0);
 	return m;
