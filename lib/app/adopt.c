@@ -109,6 +109,7 @@ static void supervise(struct supervisor *s, pid_t pid, const char *how) {
 	if (s->child.pgid == getpgrp())
 		s->child.pgid = 0;
 	s->is_child_stopped = false;
+	s->proc_look_at = 0;
 	if (!is_own_child(pid)) {
 		a->pidfd = open_pidfd(pid);
 		if (a->pidfd >= 0) {

@@ -18,7 +18,6 @@
 #include "sys/loop.h"
 #include "sys/notifier.h"
 #include "sys/notify_sock.h"
-#include "sys/proc.h"
 #include "sys/reaper.h"
 #include "sys/selinux.h"
 #include "sys/spawn.h"
@@ -181,8 +180,8 @@ struct supervisor {
 	struct probe_owner owner;
 
 	struct child child;
-	int domain; /* what selinux_init() returned; 0 where no manager started us */
-	struct proc_state child_state;
+	int domain;            /* what selinux_init() returned; 0 where no manager started us */
+	usec_t proc_look_at;   /* when /proc is to tell of the child again, and not waitid alone */
 	bool is_child_stopped; /* as waitid said last */
 	bool is_reap_due;      /* more have ended than one turn takes */
 	usec_t reap_until_at;  /* of this turn */

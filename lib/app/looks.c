@@ -3,12 +3,12 @@
  * Between the probes and the monitor: outcomes go in, looks and pings come out.  What an outcome
  * means is decided in core/monitor.c; here it is only carried, named and performed.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "app/internal.h"
 #include "base/text.h"
 #include "probe/notify.h"
+#include "sys/proc.h"
 
 /* A child that ends closes its pipes before we hear of its end: `closed` waits so long for that. */
 #define CLOSED_GRACE USEC_PER_SEC
@@ -140,8 +140,6 @@ void looks_begin(struct supervisor *s) {
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (s->slots[i].probe->class->attach)
 			s->slots[i].probe->class->attach(s->slots[i].probe);
-	/* Opened now: later there may be no fd left for it. */
-	looks_process(s);
 }
 
 void looks_end(struct supervisor *s) {
@@ -155,15 +153,35 @@ void looks_end(struct supervisor *s) {
 	}
 }
 
-void looks_process(struct supervisor *s) {
-	int letter = s->child.pid > 0 ? proc_state(&s->child_state, s->child.pid) : -ESRCH;
-	enum process_state state = letter == 'T'   ? PROCESS_STOPPED
-				   : letter == 't' ? PROCESS_TRACED
-						   : PROCESS_RUNNING;
+/*
+ * Gone is waitid's word alone; where /proc is hidden, stopped is too.  To read /proc takes ten
+ * times as long as to ask waitid, before each ping: it is done where that says "stopped", and every
+ * W/2, because of traced only /proc knows.
+ */
+static enum process_state process_state(struct supervisor *s) {
+	enum process_state before = s->monitor.process;
+	struct proc_stat stat;
+	int stopped;
 
-	/* Gone is waitid's word alone; where /proc is hidden, stopped is too. */
-	if (letter < 0 && s->is_child_stopped)
-		state = PROCESS_STOPPED;
+	if (s->child.pid <= 0)
+		return PROCESS_RUNNING;
+	stopped = reaper_is_stopped(s->child.pid, s->is_child_stopped);
+	if (stopped == 0 && s->now < s->proc_look_at)
+		return before == PROCESS_STOPPED ? PROCESS_RUNNING : before;
+	s->proc_look_at = usec_add(s->now, s->watchdog_usec / 2);
+	if (proc_read_stat(s->child.pid, &stat) < 0)
+		return stopped > 0 ? PROCESS_STOPPED : PROCESS_RUNNING;
+	/* So it was before we were told of it; waitid will tell when it goes on. */
+	if (stat.state == 'T' && stopped >= 0)
+		s->is_child_stopped = true;
+	return stat.state == 'T'   ? PROCESS_STOPPED
+	       : stat.state == 't' ? PROCESS_TRACED
+				   : PROCESS_RUNNING;
+}
+
+void looks_process(struct supervisor *s) {
+	enum process_state state = process_state(s);
+
 	monitor_process(&s->monitor, state, s->now);
 	if (s->adopt.slot >= 0 && s->adopt.step == ADOPT_DONE && state != PROCESS_STOPPED) {
 		struct outcome o;

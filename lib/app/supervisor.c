@@ -329,7 +329,6 @@ static void close_all(struct supervisor *s) {
 	prober_done(&s->prober);
 	notifier_close(&s->notifier);
 	tty_done(&s->tty);
-	proc_state_done(&s->child_state);
 	if (s->loop) {
 		ev_io_stop(s->loop, &s->signals_io);
 		ev_io_stop(s->loop, &s->exec_io);
@@ -355,7 +354,7 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 	s->notifier.fd = s->relay.fd = s->journal.fd = s->child.exec_fd = s->tty.fd = -1;
 	s->stop_signals = setup->conf->stop_signals;
 	s->manager_pid = getppid();
-	s->hold.query.fd = s->adopt.watch_fd = s->adopt.pidfd = s->child_state.fd = -1;
+	s->hold.query.fd = s->adopt.watch_fd = s->adopt.pidfd = -1;
 	s->adopt.slot = -1;
 	s->adopt.retry_at = s->adopt.deadline_at = s->act.at = s->ending.at = s->flush_at =
 		s->status_at = s->start_timeout_at = s->extend_at = s->remind_at = s->hold.at =

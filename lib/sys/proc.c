@@ -16,8 +16,6 @@
 /* More than the longest /proc/PID/stat: 52 numbers of at most 20 digits. */
 #define PROC_STAT_MAX 1280
 #define PROC_PATH_MAX 64
-/* More than "PID (name) S": the name has 64 bytes at most, and "\\n" may stand for one of them. */
-#define PROC_HEAD_MAX 192
 /* No tree is that deep; a chain of parents that is read while pids are used again could be. */
 #define PROC_DEPTH_MAX 65536
 /* How often the way up is begun again after a parent on it ended. */
@@ -70,43 +68,6 @@ int proc_read_stat(pid_t pid, struct proc_stat *ret) {
 		.start_ticks = start,
 	};
 	return 0;
-}
-
-static int open_state(pid_t pid) {
-	char path[PROC_PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-int proc_state(struct proc_state *p, pid_t pid) {
-	char head[PROC_HEAD_MAX];
-	const char *end;
-	ssize_t n;
-
-	if (p->pid != pid || p->fd < 0) {
-		proc_state_done(p);
-		p->pid = pid;
-		p->fd = open_state(pid);
-	}
-	if (p->fd < 0)
-		return p->fd;
-	n = pread(p->fd, head, sizeof(head), 0);
-	if (n < 0) {
-		int r = -errno;
-
-		/* Another process may have that pid by now. */
-		proc_state_done(p);
-		return r;
-	}
-	end = memrchr(head, ')', (size_t)n);
-	return end && end + 2 < head + n ? end[2] : -EBADMSG;
-}
-
-void proc_state_done(struct proc_state *p) {
-	p->fd = fd_close(p->fd);
 }
 
 /* True where @pid is a child of ours that was not reaped: then nobody else can have its pid. */

@@ -21,19 +21,6 @@ struct proc_stat {
 /* /proc/PID/stat, read behind the last ')' of the name. Returns 0 or a negative errno. */
 int proc_read_stat(pid_t pid, struct proc_stat *ret);
 
-/*
- * The state of a process that is asked again and again: the letter of struct proc_stat by one
- * pread(2), which costs the same however many threads there are, or a negative errno.  The file
- * stays open (CLOEXEC), and that process's own whatever becomes of its pid, until another one is
- * asked for. Begin with fd -1; proc_state_done() closes it.
- */
-struct proc_state {
-	pid_t pid;
-	int fd;
-};
-int proc_state(struct proc_state *p, pid_t pid);
-void proc_state_done(struct proc_state *p);
-
 /* 1 where @pid descends from us (by parents; a zombie does too), 0 where it does not (we
  * ourselves do not), or a negative errno. A child of ours is known without /proc. */
 int proc_is_descendant(pid_t pid);

@@ -94,6 +94,15 @@ int reaper_run(void (*on_reaped)(void *context, const struct reaped *r), void *c
 	return 1;
 }
 
+int reaper_is_stopped(pid_t pid, bool was_stopped) {
+	siginfo_t info;
+	int r = wait_for(P_PID, (id_t)pid, &info, WSTOPPED | WCONTINUED | WNOWAIT);
+
+	if (r < 0)
+		return r;
+	return info.si_pid == 0 ? was_stopped : info.si_code != CLD_CONTINUED;
+}
+
 bool reaper_has_children(void) {
 	siginfo_t info;
 

@@ -24,6 +24,12 @@ int reaper_run(void (*on_reaped)(void *context, const struct reaped *r), void *c
 
 #define REAPER_TURN 8
 
+/*
+ * 1 where our child @pid is stopped, 0 where it runs, or -ECHILD: it has ended, or is none of ours.
+ * @was_stopped: what reaper_run() told last; what it has not told yet stays for it.
+ */
+int reaper_is_stopped(pid_t pid, bool was_stopped);
+
 /* True where we have any child left at all, zombies included. */
 bool reaper_has_children(void);
 

@@ -92,7 +92,6 @@ static void odd_names(void) {
 	CHECK(proc_read_comm(getpid(), comm, sizeof(comm)) == 0);
 	CHECK(strcmp(comm, "a) Z 1 1 (b") == 0);
 	CHECK(prctl(PR_SET_NAME, "a\nb\033c") == 0);
-	CHECK(proc_state(&(struct proc_state){.fd = -1}, getpid()) == 'R');
 	CHECK(proc_read_comm(getpid(), comm, sizeof(comm)) == 0);
 	CHECK(strcmp(comm, "a?b?c") == 0);
 	CHECK(proc_read_comm(getpid(), comm, 3) == 0);
@@ -101,35 +100,6 @@ static void odd_names(void) {
 
 static void test_stat_is_read_behind_the_name(void **state) {
 	isolated(odd_names);
-}
-
-/* One fd for all that one process is asked, and one for the next. */
-static void state_again_and_again(void) {
-	struct proc_state s = {.fd = -1};
-	size_t before = count_fds();
-	pid_t pid = start_pausing(), next;
-
-	CHECK_SOON(proc_state(&s, pid) == 'S');
-	CHECK(kill(pid, SIGSTOP) == 0);
-	CHECK_SOON(proc_state(&s, pid) == 'T');
-	CHECK(kill(pid, SIGCONT) == 0);
-	CHECK_SOON(proc_state(&s, pid) == 'S');
-	CHECK(count_fds() == before + 1);
-	next = start_pausing();
-	CHECK_SOON(proc_state(&s, next) == 'S');
-	CHECK(count_fds() == before + 1);
-	CHECK_SOON(proc_state(&s, pid) == 'S');
-	CHECK(kill(pid, SIGKILL) == 0);
-	CHECK_SOON(proc_state(&s, pid) == 'Z');
-	exit_status_of(pid);
-	CHECK(proc_state(&s, pid) == -ESRCH);
-	/* The pid may be another one's by now: its file is not kept. */
-	CHECK(count_fds() == before);
-	CHECK(proc_state(&s, pid) < 0);
-	CHECK(proc_state(&s, next) == 'S');
-	proc_state_done(&s);
-	CHECK(count_fds() == before);
-	proc_state_done(&s);
 }
 
 static void states(void) {
@@ -156,7 +126,6 @@ static void states(void) {
 
 static void test_states(void **state) {
 	isolated(states);
-	isolated(state_again_and_again);
 }
 
 static void tree(void) {

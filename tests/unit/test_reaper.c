@@ -202,6 +202,31 @@ static void stop_and_continue(void) {
 	CHECK(kill(pid, SIGKILL) == 0);
 }
 
+/* Whether the reaper has told of it yet or not. */
+static void is_stopped(void) {
+	pid_t pid = start_pausing();
+
+	CHECK(reaper_is_stopped(pid, false) == 0);
+	CHECK(kill(pid, SIGSTOP) == 0);
+	CHECK_SOON(reaper_is_stopped(pid, false) == 1);
+	CHECK_SOON(run() == 0 && n_seen == 1);
+	CHECK(reaper_is_stopped(pid, true) == 1);
+	CHECK(kill(pid, SIGCONT) == 0);
+	CHECK_SOON(reaper_is_stopped(pid, true) == 0);
+	CHECK_SOON(run() == 0 && n_seen == 2);
+	CHECK(reaper_is_stopped(pid, false) == 0);
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK_SOON(status_state(pid) == 'Z');
+	CHECK(reaper_is_stopped(pid, false) == -ECHILD);
+	CHECK_SOON(run() == 0 && n_seen == 3);
+	CHECK(reaper_is_stopped(pid, false) == -ECHILD);
+	CHECK(reaper_is_stopped(getppid(), false) == -ECHILD);
+}
+
+static void test_a_stop_is_known_at_once(void **state) {
+	isolated(is_stopped);
+}
+
 static void test_stops_are_told_once_and_deaths_always(void **state) {
 	isolated(stop_and_continue);
 }
@@ -283,6 +308,7 @@ int main(void) {
 		cmocka_unit_test(test_an_end_is_known_before_it_is_reaped),
 		cmocka_unit_test(test_deaths_by_signal),
 		cmocka_unit_test(test_stops_are_told_once_and_deaths_always),
+		cmocka_unit_test(test_a_stop_is_known_at_once),
 		cmocka_unit_test(test_death_between_look_and_taking),
 		cmocka_unit_test(test_orphans_are_ours),
 	};
