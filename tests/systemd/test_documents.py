@@ -322,6 +322,8 @@ class Interludes:
 
     def unwell(self):
         self.until(lambda: json.loads(self.json()) == ["web.service"], "web.service is not unhealthy")
+        # Once a second at most systemd is told.
+        self.until(lambda: "unhealthy" in self.machine.systemctl("show", "web", "--property=StatusText").stdout, "no STATUS=")
         done = self.machine.run("sdwdctl", "status", check=False)
         assert done.returncode == 1
         first, below = done.stdout.splitlines()[1:3]
