@@ -47,21 +47,26 @@ static void say_probe(const struct supervisor *s, struct text *t, ptrdiff_t i) {
 		text_addf(t, " (%u of %u)", h->fails, h->conf.fall);
 }
 
-static void say_starting(const struct supervisor *s, struct text *t) {
+/* What a start waits for, behind @before; nothing where that is not known. */
+static void say_awaited(const struct supervisor *s, struct text *t, const char *before) {
 	ptrdiff_t i = find_worst(s);
 
-	text_add(t, "starting");
-	if (s->adopt.step == ADOPT_LAUNCHER)
-		text_addf(t, ": the command still runs, and must fork away (--%s)",
+	if (s->adopt.step == ADOPT_LAUNCHER) {
+		text_addf(t, "%sthe command still runs, and must fork away (--%s)", before,
 			  s->adopt.path ? "pidfile" : "forking");
-	else if (s->adopt.step == ADOPT_WAIT)
-		text_addf(t, ": waiting for %s",
+	} else if (s->adopt.step == ADOPT_WAIT) {
+		text_addf(t, "%swaiting for %s", before,
 			  s->adopt.path ? s->adopt.path : "one process to remain");
-	else if ((s->conf->ready & 1U << READY_ON_HEALTHY) && i >= 0) {
-		text_add(t, ": ");
+	} else if ((s->conf->ready & 1U << READY_ON_HEALTHY) && i >= 0) {
+		text_add(t, before);
 		say_probe(s, t, i);
-	} else if ((s->conf->ready & 1U << READY_ON_NOTIFY) && !s->is_child_ready)
-		text_add(t, ": waiting for the child's READY=1");
+	} else if ((s->conf->ready & 1U << READY_ON_NOTIFY) && !s->is_child_ready) {
+		text_addf(t, "%swaiting for the child's READY=1", before);
+	}
+}
+
+static bool is_starting(const struct supervisor *s) {
+	return s->life == LIFE_STARTING && s->monitor.service != SERVICE_UNHEALTHY;
 }
 
 static void status_unhealthy(const struct supervisor *s, struct text *t) {
@@ -92,8 +97,9 @@ void status_health(const struct supervisor *s, struct text *t) {
 	}
 	if (s->monitor.service == SERVICE_UNHEALTHY) {
 		status_unhealthy(s, t);
-	} else if (s->life == LIFE_STARTING) {
-		say_starting(s, t);
+	} else if (is_starting(s)) {
+		text_add(t, "starting");
+		say_awaited(s, t, ": ");
 	} else if (s->monitor.service == SERVICE_DEGRADED) {
 		i = find_worst(s);
 		text_add(t, "degraded: ");
@@ -109,13 +115,12 @@ void status_health(const struct supervisor *s, struct text *t) {
 }
 
 void status_missing(const struct supervisor *s, struct text *t) {
-	static const char starting[] = "starting: ";
-	char health[OWN_MAX];
-	struct text h = TEXT_OVER(health);
-	size_t length = strlen(starting);
+	size_t length = t->length;
 
-	status_health(s, &h);
-	text_add(t, strncmp(health, starting, length) == 0 ? health + length : health);
+	if (is_starting(s))
+		say_awaited(s, t, "");
+	if (t->length == length)
+		status_health(s, t);
 }
 
 void status_compose(const struct supervisor *s, struct text *t) {
