@@ -90,6 +90,7 @@ class Row:
 
 
 NO_CONTROL = "no control socket: /run/sdwd: Read-only file system"
+ROOT_FOLDER = ["RootDirectory=/srv/box", "BindReadOnlyPaths=/usr /lib -/lib64 /bin /etc"]
 
 ROWS = {
     "plain": Row([]),
@@ -129,8 +130,10 @@ ROWS = {
     "umask": Row(["UMask=0777", "User=daemon"], "umask", has_folder=False),
     "few-files": Row(["LimitNOFILE=18"], "few-files"),
     "few-processes": Row(["DynamicUser=yes", "LimitNPROC=12", "ReadWritePaths=-/run/sdwd"], "few-processes"),
-    "root-folder": Row(["RootDirectory=/srv/box", "BindReadOnlyPaths=/usr /lib /lib64 /bin /etc"], "root-folder no-run",
-                       lines=["sdwd: ready after"], has_control=False),
+    "root-folder": Row([*ROOT_FOLDER, "BindLogSockets=no"], "root-folder no-run", lines=["sdwd: ready after"],
+                       has_control=False),
+    # Without that setting systemd 257 and later put the journal's sockets into it.
+    "root-folder-alone": Row(ROOT_FOLDER, "root-folder", lines=["ready after"], has_control=False),
     "no-journal": Row(["InaccessiblePaths=/run/systemd/journal"], lines=["sdwd: ready after"]),
     # It cannot find out the name of its unit, and so has another label.
     "no-proc": Row(["InaccessiblePaths=/proc"], "no-proc", has_control=False),
@@ -141,7 +144,8 @@ ROWS = {
 
 # What goes wrong in one of the others goes wrong in one of these.
 USUAL = ("dynamic-user-alone read-only-root private-users-daemon proc-pid no-netlink-proc-pid system-service-kills "
-         "not-privileged-kills not-privileged-kills-some umask few-files root-folder no-proc hardened no-locked-memory").split()
+         "not-privileged-kills not-privileged-kills-some umask few-files root-folder root-folder-alone no-proc hardened "
+         "no-locked-memory").split()
 
 
 @pytest.fixture(scope="module")
@@ -313,9 +317,12 @@ def test_the_hardened_example(systemd, here):
 
 
 def test_the_relay_in_a_private_tmp_is_not_cleaned_away(systemd, here):
-    """systemd-tmpfiles removes what is old in the /tmp of a unit too, and knows a live socket only by the path outside."""
-    unit = systemd.unit("box-cleaned", UNIT.format(w=W, settings="DynamicUser=yes", sdwd=here, folder=FOLDER, port=0, proofs="",
-                                                   options="--heartbeat --notify=watchdog --silence=4s"))
+    """
+    systemd-tmpfiles removes what is old in the /tmp of a unit too, and knows a live socket only by the path outside. From
+    systemd 257 on DynamicUser= alone makes a /tmp that has no path outside.
+    """
+    unit = systemd.unit("box-cleaned", UNIT.format(w=W, settings="DynamicUser=yes\nPrivateTmp=yes", sdwd=here, folder=FOLDER,
+                                                   port=0, proofs="", options="--heartbeat --notify=watchdog --silence=4s"))
     systemd.start(unit)
     place = f"/tmp/systemd-private-*-{unit}-*/tmp"
     systemd.run("sh", "-c", f"cd {place} && touch old && mkdir folder && touch folder/old")
