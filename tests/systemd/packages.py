@@ -260,14 +260,14 @@ def under_systemd(kind, folder):
             booted.systemctl("start", "sdwd-metrics.timer")
         done = booted.run("sh", "-c", REMOVE[kind].replace("purge", "remove").replace("--autoremove", ""), timeout=300)
         # What services wrote is theirs, and whoever has no use for it any more takes it away.
-        booted.run("sh", "-c", "rm -r /var/lib/private/sdwd/web /var/lib/sdwd/web")
+        booted.run("sh", "-c", "rm -r /var/lib/private/sdwd-web /var/lib/sdwd-web")
         if kind == "deb":
             assert f"/etc/systemd/system/{HTTP}" in done.stdout + done.stderr, done.stdout + done.stderr
             booted.run("sh", "-c", REMOVE[kind], timeout=300)
         else:
             # There is nothing after it that could: this is for an administrator, too.
             booted.run("sh", "-c", "rm /etc/systemd/system/multi-user.target.wants/sdwd@web.service; "
-                       "rmdir /etc/systemd/system/*.wants /var/lib/sdwd /var/lib/private/sdwd")
+                       "rmdir /etc/systemd/system/*.wants")
         nothing_of_it(booted, before)
     finally:
         booted.close()

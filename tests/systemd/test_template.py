@@ -116,7 +116,17 @@ def test_the_child_runs_locked_in(systemd, template):
     uid = int(said[0][1])
     assert 61184 <= uid <= 65519, "a dynamic user"
     assert ["NoNewPrivs:", "1"] in said and ["CapBnd:", "0" * 16] in said
-    assert [words for words in said if words[0] == "wrote"] == [["wrote", "/var/lib/sdwd/locked"]]
+    assert [words for words in said if words[0] == "wrote"] == [["wrote", "/var/lib/sdwd-locked"]]
+
+
+def test_the_umask_closes_no_folder_to_the_child(stage):
+    """Up to systemd 249 what is above a folder of a dynamic user is made as the unit's own UMask= says, and is root's."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in stage.rglob("*.service")}
+    closed = {name: text for name, text in texts.items() if re.search(r"^UMask=\d*[1357]$", text, re.M)}
+    assert "sdwd@.service" in closed
+    for name, text in closed.items():
+        folders = re.findall(r"^(?:State|Cache|Logs|Runtime)Directory=(.*)$", text, re.M)
+        assert not [folder for folder in folders if "/" in folder], name
 
 
 @pytest.mark.parametrize("drop_in, expected", [
