@@ -69,6 +69,11 @@ def test_no_option_is_written_down_in_the_fixed_part(build, name):
         assert f"--{row[0]}" not in text.replace("systemctl list-unit-files --type", ""), row[0]
 
 
+def test_the_fish_of_debian_11_reads_it(build):
+    """One before 3.4 refuses the whole file for a "$(...)"."""
+    assert "$(" not in ask(build, "completion", "fish").stdout
+
+
 def test_the_shells_find_nothing_wrong_with_it(build, tmp_path):
     for name, command in [("bash", ["bash", "-n"]), ("bash", ["shellcheck", "-s", "bash"]), ("zsh", ["zsh", "-n"]),
                           ("fish", ["fish", "--no-execute"])]:
