@@ -79,6 +79,11 @@ class Private:
     def version(self):
         return int(self.systemctl("--version").stdout.split()[1])
 
+    @functools.cached_property
+    def main_alone(self):
+        """The option of `systemctl kill` with which only the main process gets the signal."""
+        return "--kill-whom=main" if self.version >= 252 else "--kill-who=main"
+
     def systemctl(self, *words, check=True, timeout=120):
         return self.run("systemctl", *words, check=check, timeout=timeout)
 

@@ -123,7 +123,7 @@ def test_G5_a_stopped_sdwd_is_killed_after_its_last_ping(systemd, sdwd_path, tmp
     unit = systemd.unit("stopped", wrapped.unit_text(f"{sdwd_path} -- /bin/sleep 3600", f"WatchdogSec={w}"))
     systemd.start(unit)
     systemd.wait_state(unit, WatchdogTimestampMonotonic=lambda at: int(at) > 0)
-    systemd.systemctl("kill", "--kill-whom=main", "--signal=STOP", unit)
+    systemd.systemctl("kill", systemd.main_alone, "--signal=STOP", unit)
     last = pinged_at(systemd, unit)
     took = said_at(systemd, unit, "Watchdog timeout (limit ") - last
     assert w - 0.005 <= took <= w + 0.25 + LATENESS, took

@@ -96,19 +96,18 @@ def test_the_units_own_signals_are_known(systemd, sdwd_path, tmp_path):
 
 def test_systemctl_kill_reaches_the_child_in_each_form(systemd, sdwd_path, tmp_path):
     """None of them stops the unit, so none is held back; to all, the child gets the manager's and sdwd's."""
-    whom = "--kill-who" if systemd.version < 252 else "--kill-whom"
     for mode in MODES:
         counted = Counted(systemd, sdwd_path, tmp_path, mode, ends_by="SIGQUIT")
         counted.wait_known()
-        systemd.systemctl("kill", f"{whom}=main", "--signal=SIGHUP", counted.unit)
+        systemd.systemctl("kill", systemd.main_alone, "--signal=SIGHUP", counted.unit)
         counted.wait_counts(SIGHUP=1)
-        systemd.systemctl("kill", f"{whom}=main", "--signal=SIGUSR2", counted.unit)
+        systemd.systemctl("kill", systemd.main_alone, "--signal=SIGUSR2", counted.unit)
         counted.wait_counts(SIGUSR2=1)
-        systemd.systemctl("kill", f"{whom}=main", "--signal=SIGTERM", counted.unit)
+        systemd.systemctl("kill", systemd.main_alone, "--signal=SIGTERM", counted.unit)
         counted.wait_counts(SIGTERM=1)
         # sdwd takes it for a stop and says so; what comes then to sdwd alone is still not the manager's own.
         systemd.wait_state(counted.unit, SubState="stop-sigterm")
-        systemd.systemctl("kill", f"{whom}=main", "--signal=SIGTERM", counted.unit)
+        systemd.systemctl("kill", systemd.main_alone, "--signal=SIGTERM", counted.unit)
         counted.wait_counts(SIGTERM=2)
         systemd.systemctl("kill", "--signal=SIGUSR1", counted.unit)
         wrapped.wait_for(lambda counted=counted: 1 <= counted.counts().get("SIGUSR1", 0) <= 2, "SIGUSR1")
@@ -118,13 +117,12 @@ def test_systemctl_kill_reaches_the_child_in_each_form(systemd, sdwd_path, tmp_p
 
 
 def test_a_kill_during_a_stop_is_not_the_managers_own(systemd, sdwd_path, tmp_path):
-    whom = "--kill-who" if systemd.version < 252 else "--kill-whom"
     counted = Counted(systemd, sdwd_path, tmp_path, "control-group", ends_by="SIGQUIT")
     counted.wait_known()
     systemd.stop(counted.unit, wait=False)
     counted.wait_counts(SIGTERM=1)
     wrapped.wait_for(lambda: counted.has_logged("SIGTERM held back"), "held back")
-    systemd.systemctl("kill", f"{whom}=main", "--signal=SIGTERM", counted.unit)
+    systemd.systemctl("kill", systemd.main_alone, "--signal=SIGTERM", counted.unit)
     counted.wait_counts(SIGTERM=2)
     counted.end()
     systemd.wait_state(counted.unit, ActiveState="inactive")

@@ -82,7 +82,7 @@ def tell_twice(systemd, unit):
 
 
 def hangs_and_is_restarted(systemd, unit):
-    systemd.systemctl("kill", "--kill-whom=main", "--signal=USR1", unit)
+    systemd.systemctl("kill", systemd.main_alone, "--signal=USR1", unit)
     systemd.wait_state(unit, timeout=90, NRestarts="1", ActiveState="active", StatusText="healthy")
     systemd.stop(unit)
     assert systemd.show(unit, "Result") == "success"
@@ -300,7 +300,7 @@ def test_under_the_manager_of_a_user(systemd, here):
         for _ in range(ROUNDS):
             as_user("systemctl", "--user", "daemon-reexec")
         assert shown("NRestarts", "StatusText") == {"NRestarts": "0", "StatusText": "healthy"}
-        as_user("systemctl", "--user", "kill", "--kill-whom=main", "--signal=USR1", "own.service")
+        as_user("systemctl", "--user", "kill", systemd.main_alone, "--signal=USR1", "own.service")
         wait_for(lambda: shown("NRestarts", "ActiveState", "StatusText") == {
             "NRestarts": "1", "ActiveState": "active", "StatusText": "healthy"}, lambda: str(shown("NRestarts", "StatusText")), 60)
         since = systemd.cursor()

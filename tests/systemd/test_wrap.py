@@ -27,6 +27,8 @@ PASSING = re.compile(r"(.*(Timestamp|Monotonic|USec(Left)?Now)|(Exec)?Main(PID|C
                      r"CPUUsageNSec|IO(Read|Write)(Bytes|Operations)|IP(In|E)gress(Bytes|Packets)|NFileDescriptorStore|Job|"
                      r"ControlGroup(Id)?|UID|GID|ReloadResult|Can(Start|Stop)|TasksCurrent|Effective.*|StateChange.*)")
 
+UNITS = r"\.(target|service|socket|slice|mount)\b"
+
 
 @pytest.fixture
 def ctl(systemd, build):
@@ -53,8 +55,8 @@ def settings(systemd, unit):
     """All that systemd knows of the unit, but what is passing."""
     lines = systemd.systemctl("show", "--all", unit).stdout.splitlines()
     known = dict(line.split("=", 1) for line in lines if "=" in line)
-    # A command's property tells besides when it ran; a list of units has no order of its own.
-    return {name: sorted(value.split()) if re.search(r"\.(target|service|socket|slice|mount)\b", value) else
+    # A command's property tells besides when it ran; a list of units, or of mounts, has no order of its own.
+    return {name: sorted(value.split()) if name == "RequiresMountsFor" or re.search(UNITS, value) else
             re.sub(r" ; start_time=.*? }", " }", value) for name, value in known.items() if not PASSING.fullmatch(name)}
 
 
