@@ -60,6 +60,8 @@ PROOFS = {
     "filtered": lambda: status("Seccomp") == "2",
     "no-wx": lambda: refused(mmap.mmap, -1, 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC),
     "no-netlink": lambda: refused(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 0),
+    "netlink": lambda: not refused(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 0),
+    "packets": lambda: not refused(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 0),
     "no-packets": lambda: refused(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 0),
     "no-proc-1": lambda: not os.path.exists("/proc/1/cgroup"),
     "no-proc-sys": lambda: not os.path.exists("/proc/sys/kernel"),

@@ -174,6 +174,8 @@ def rows_here(systemd, names):
         # Before, systemd does not lay its socket into the folder by itself.
         if name.startswith("root-folder") and systemd.version < 248:
             row.settings = [*row.settings, "BindReadOnlyPaths=/run/systemd/notify"]
+        if not wrapped.RESTRICTS_FAMILIES:
+            row.proofs = row.proofs.replace("no-netlink", "netlink").replace("no-packets", "packets")
     return rows
 
 
@@ -300,6 +302,11 @@ def lacks_here(systemd):
         # It has no NoExecPaths=: by a file that nobody may execute.
         lacks["check"] = copy.copy(lacks["check"])
         lacks["check"].settings = ["InaccessiblePaths=/usr/bin/true"]
+    if not wrapped.RESTRICTS_FAMILIES:
+        # Nothing is taken from them.
+        lacks["unix"] = Lack(LACKS["unix"].settings, LACKS["unix"].options, ["ready after"], "success", 0)
+        lacks["inet"] = Lack(LACKS["inet"].settings, LACKS["inet"].options,
+                             ["stopping while starting: http: connection refused"])
     return lacks
 
 
