@@ -110,6 +110,7 @@ def test_a_systemd_that_does_not_run_blocks_nothing(systemd, start):
     unit = start("stopped", 2, BEATS.format(l="1600ms"))
     full = start("full", 40, BEATS.format(l="32s") + " --http=http://127.0.0.1:{0}/ --interval=500ms".format(PORT), port=PORT)
     pids = {name: systemd.show(name, "MainPID") for name in (unit, full)}
+    since = systemd.cursor()
     os.kill(systemd.pid, signal.SIGSTOP)
     try:
         begin = time.monotonic()
@@ -120,7 +121,7 @@ def test_a_systemd_that_does_not_run_blocks_nothing(systemd, start):
         systemd.run(f"{FOLDER}/flood.py", "/run/systemd/notify", "X_FILL=1")
         # A change of STATUS=, which must wait.
         tell_twice(systemd, full)
-        systemd.wait_journal("systemd takes no message for 5s", unit=None)
+        systemd.wait_journal("systemd takes no message for 5s", since=since)
         assert sum(asked(systemd, full)["probes"][2]["looks"].values()) > looks
     finally:
         os.kill(systemd.pid, signal.SIGCONT)
