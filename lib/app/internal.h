@@ -247,6 +247,9 @@ const char *supervisor_probe_name(const struct supervisor *s,
 /* owner.c: what the probes tell and ask */
 extern const struct probe_owner owner_of_probes;
 
+/* process.c */
+enum process_state process_look(struct supervisor *s);
+
 /* looks.c: outcomes into the monitor, looks out of it, the process, the pings */
 void looks_outcome(struct supervisor *s, struct probe *p, const struct outcome *o);
 ptrdiff_t looks_slot_of(const struct supervisor *s, const struct probe *p);

@@ -8,7 +8,6 @@
 #include "app/internal.h"
 #include "base/text.h"
 #include "probe/notify.h"
-#include "sys/proc.h"
 
 /* A child that ends closes its pipes before we hear of its end: `closed` waits so long for that. */
 #define CLOSED_GRACE USEC_PER_SEC
@@ -153,34 +152,8 @@ void looks_end(struct supervisor *s) {
 	}
 }
 
-/*
- * Gone is waitid's word alone; where /proc is hidden, stopped is too.  To read /proc takes ten
- * times as long as to ask waitid, before each ping: it is done where that says "stopped", and every
- * W/2, because of traced only /proc knows.
- */
-static enum process_state process_state(struct supervisor *s) {
-	enum process_state before = s->monitor.process;
-	struct proc_stat stat;
-	int stopped;
-
-	if (s->child.pid <= 0)
-		return PROCESS_RUNNING;
-	stopped = reaper_is_stopped(s->child.pid, s->is_child_stopped);
-	if (stopped == 0 && s->now < s->proc_look_at)
-		return before == PROCESS_STOPPED ? PROCESS_RUNNING : before;
-	s->proc_look_at = usec_add(s->now, s->watchdog_usec / 2);
-	if (proc_read_stat(s->child.pid, &stat) < 0)
-		return stopped > 0 ? PROCESS_STOPPED : PROCESS_RUNNING;
-	/* So it was before we were told of it; waitid will tell when it goes on. */
-	if (stat.state == 'T' && stopped >= 0)
-		s->is_child_stopped = true;
-	return stat.state == 'T'   ? PROCESS_STOPPED
-	       : stat.state == 't' ? PROCESS_TRACED
-				   : PROCESS_RUNNING;
-}
-
 void looks_process(struct supervisor *s) {
-	enum process_state state = process_state(s);
+	enum process_state state = process_look(s);
 
 	monitor_process(&s->monitor, state, s->now);
 	if (s->adopt.slot >= 0 && s->adopt.step == ADOPT_DONE && state != PROCESS_STOPPED) {
