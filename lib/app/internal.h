@@ -9,6 +9,7 @@
 #include "app/prober.h"
 #include "app/supervisor.h"
 #include "core/allowance.h"
+#include "core/late.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
 #include "core/stats.h"
@@ -203,6 +204,7 @@ struct supervisor {
 	usec_t relay_at; /* when a relay that is held is listened to again */
 	struct allowance relay_allowance;
 	struct sender sender; /* of the last datagram in this turn */
+	struct late late;     /* orphans whose last words may still wait there */
 	int access;           /* enum notify_access, as it is now */
 	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
 			     */

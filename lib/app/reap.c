@@ -50,16 +50,20 @@ static bool probe_takes(struct supervisor *s, const struct reaped *r) {
 static void on_reaped(void *context, const struct reaped *r) {
 	struct supervisor *s = context;
 
-	/* What a sender said is read while its pid is still its own. Of others than the child only
-	 * a turn of it where there is no more time: who sends without end must not keep everybody
-	 * from being reaped. */
-	if (r->is_gone)
-		relay_drain(s, r->pid == s->child.pid ? USEC_INFINITY : s->reap_until_at);
+	/* What a sender said is read before its end is acted on. Of others than the child only
+	 * while there is time: who sends without end must not keep everybody from being reaped. */
+	if (r->is_gone && r->pid == s->child.pid)
+		relay_drain(s, USEC_INFINITY);
+	else if (r->is_gone && usec_now() < s->reap_until_at)
+		relay_drain(s, s->reap_until_at);
 	if (r->pid == s->child.pid)
 		on_child(s, r);
 	else if (!hold_reaped(s, r) && !act_reaped(s, r) && !prober_reaped(&s->prober, r) &&
-		 !probe_takes(s, r) && helpers_have(&s->helpers, r->pid, s->now) <= 0)
+		 !probe_takes(s, r) && helpers_have(&s->helpers, r->pid, s->now) <= 0) {
 		adopt_exited(s, r);
+		if (r->is_gone)
+			late_add(&s->late, r->pid);
+	}
 	if (r->is_gone) {
 		helpers_reaped(&s->helpers, r->pid, s->now);
 		s->ending.n_gone++;

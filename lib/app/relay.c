@@ -90,8 +90,10 @@ static bool may_send(struct supervisor *s, const struct notify_datagram *d,
 	/* Asked once a turn: nobody gets another's pid that soon. */
 	if (s->sender.pid != d->pid)
 		s->sender = (struct sender){d->pid, proc_is_descendant(d->pid)};
-	/* A sender that is gone was not ours to reap. */
 	r = s->sender.is_descendant;
+	if (r < 0 && late_has(&s->late, d->pid))
+		return true;
+	/* A sender that is gone was not ours to reap. */
 	return r > 0 || (r < 0 && r != -ESRCH && is_surely_ours(s, d));
 }
 
@@ -273,8 +275,11 @@ static bool drain(struct supervisor *s, bool is_patient) {
 		if (is_full(s) || (is_patient && is_crowded(s)))
 			break;
 		r = s->relay.fd < 0 ? 0 : notify_sock_receive(&s->relay, d);
-		if (r == 0)
+		if (r == 0) {
+			late_empty(&s->late);
 			return false;
+		}
+		late_read(&s->late);
 		if (r == -EBADMSG)
 			continue;
 		/* What waits there is still there; the loop comes back for it. */

@@ -201,27 +201,50 @@ def long_queue():
         qlen.write("4096")
 
 
-def test_orphans_do_not_make_all_that_waits_be_read(busy, manager, child, floods):
-    back = ["nsenter", f"--net=/proc/{os.getpid()}/ns/net"]
-    run = busy(preexec=long_queue, command=back + child.command)
-    address = child("os.environ['NOTIFY_SOCKET']")
-    run.signal(signal.SIGSTOP)
-    wait_until(lambda: state_of(run.pid) == "T", "stop")
+@pytest.fixture
+def behind(busy, child, floods):
+    """Starts it with a long queue and stops it; then wait(n): n times 200 messages wait, whose fds take long to close."""
+    def start(*options):
+        back = ["nsenter", f"--net=/proc/{os.getpid()}/ns/net"]
+        run = busy(*options, preexec=long_queue, command=back + child.command)
+        address = child("os.environ['NOTIFY_SOCKET']")
+        run.signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(run.pid) == "T", "stop")
 
-    def wait_in_line(n):
-        """Their fds take long to close. No sender has room for more."""
-        noise = [floods.beside("send", "FDSTORE=1", 253, address, count=200) for _ in range(n)]
-        assert [f.wait() for f in noise] == [(200, 0)] * n
+        def wait(n):
+            # No sender has room for more.
+            noise = [floods.beside("send", "FDSTORE=1", 253, address, count=200) for _ in range(n)]
+            assert [f.wait() for f in noise] == [(200, 0)] * n
 
+        return run, wait
+
+    return start
+
+
+def test_orphans_do_not_make_all_that_waits_be_read(behind, manager, child, floods):
+    run, wait = behind()
     # More than a turn before each of the orphans takes; and enough to go on after it.
-    wait_in_line(8)
+    wait(8)
     child("notify('X_END=1')")
-    wait_in_line(12)
+    wait(12)
     assert floods.below(child, "exits", count=16).wait() == (16, 0)
     run.signal(signal.SIGCONT)
     wait_until(lambda: len(zombies_of(run.pid)) < 16, "first that is reaped")
     heard_at = time.monotonic() + send_and_hear(run, child)
     assert manager.wait_for("X_END=1").at > heard_at, os.getloadavg()
+
+
+def test_what_orphans_said_last_is_heard_behind_a_flood(behind, manager, child):
+    run, wait = behind("--notify-access=all")
+    wait(5)
+    child("orphan = lambda i: fork(notify, f'X_N={i}')")
+    child("for i in range(30): os.waitpid(fork(orphan, i), 0)")
+    wait_until(lambda: len(zombies_of(run.pid)) == 30, "their end")
+    run.signal(signal.SIGCONT)
+    wait_until(lambda: not zombies_of(run.pid), "all are reaped")
+    child("notify('X_END=1')")
+    manager.wait_for("X_END=1")
+    assert sorted(map(int, manager.values("X_N"))) == list(range(30))
 
 
 def test_a_crowd_of_orphans_that_ends_together(busy, manager, child, floods):
