@@ -42,7 +42,10 @@ void found(struct findings *f, enum severity severity, const char *line, const c
 		[NOTE] = "note", [WARNING] = "warning", [SERIOUS] = "serious"};
 	va_list list;
 
-	f->count++;
+	if (f->count++ == 0 && !f->is_wrapped)
+		printf("%s is not under sdwd. What stands in the way and sdwdctl wrap does not "
+		       "change:\n",
+		       f->unit->name);
 	printf("%s: ", names[severity]);
 	va_start(list, format);
 	vprintf(format, list);
@@ -98,6 +101,8 @@ static int judge(struct findings *f) {
 	check_filters(f);
 	if (f->count == 0)
 		printf("%s: nothing found that defeats the watchdog\n", f->unit->name);
+	else if (f->root[0] == '\0')
+		printf("to change it: systemctl edit %s\n", f->unit->name);
 	return f->count > 0 ? CTL_UNWELL : CTL_WELL;
 }
 
@@ -152,9 +157,6 @@ static int check_bare(struct findings *f, struct conf *c, const struct words *op
 		complain_lines(&verb_check, errors);
 		status = r == -EINVAL ? CTL_USAGE : CTL_CANNOT;
 	} else {
-		printf("%s is not under sdwd. What stands in the way and sdwdctl wrap does not "
-		       "change:\n",
-		       f->unit->name);
 		status = judge(f);
 	}
 	return status;

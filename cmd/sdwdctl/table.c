@@ -121,7 +121,10 @@ static void set_health(const struct paper *p, struct row *row, const struct inst
 	char text[USEC_STR_MAX];
 
 	row->inks[COLUMN_HEALTH] = inks[instance_rank(i)];
-	if (!field_is(i->status, "paused"))
+	if (instance_rank(i) == RANK_MOVING && !field_says(i->status, "state", "stopping"))
+		/* Nobody has said yet that it is well. */
+		snprintf(row->cells[COLUMN_HEALTH], CELL_MAX, "-");
+	else if (!field_is(i->status, "paused"))
 		set_text(p, row->cells[COLUMN_HEALTH], i->status, "health");
 	else
 		snprintf(row->cells[COLUMN_HEALTH], CELL_MAX, "paused%s%s", left < 0 ? "" : " ",

@@ -102,6 +102,10 @@ static int write_drop_in(const char *unit, const char *path, const char *text,
 		tell_commands(unit, root);
 		return CTL_WELL;
 	}
+	printf("Restarting %s, which takes until it is well; meanwhile systemctl status %s says "
+	       "what is missing\n",
+	       unit, unit);
+	(void)fflush(stdout);
 	if (apply_now(&verb_wrap, unit) == 0)
 		return CTL_WELL;
 	usage_error(&verb_wrap, "sdwdctl unwrap --now %s takes it back", unit);

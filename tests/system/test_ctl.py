@@ -57,6 +57,13 @@ def test_a_service_without_probes_shows_its_process(ctl):
     assert ctl("status").lines[2].split() == ["process", "stopped", "-", "-"]
 
 
+def test_who_starts_is_not_called_healthy(ctl):
+    one = ctl.farm.add(status("web", state="starting"))
+    assert table(ctl("status"))[0][2:5:2] == ["starting", "-"]
+    one.change(state="stopping")
+    assert table(ctl("status"))[0][2:5:2] == ["stopping", "healthy"]
+
+
 def test_the_unwell_come_first(ctl):
     ctl.farm.add("a-well")
     ctl.farm.add("b-well")

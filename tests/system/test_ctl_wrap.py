@@ -452,6 +452,8 @@ def test_check_of_a_unit_without_sdwd_tells_what_would_be_in_the_way(root):
     status, said, _ = root.check("--tcp=192.0.2.1:80")
     assert status == 1 and said.startswith("web.service is not under sdwd.")
     assert [line.split("=")[0] for line, _ in found(said)] == ["warning: TimeoutAbortSec", "serious: PrivateNetwork"]
+    root.unit("ExecStart=/usr/bin/webd\n")
+    assert root.check("--tcp=127.0.0.1:80") == (0, "web.service: nothing found that defeats the watchdog\n", "")
     root.unit("Type=oneshot\nExecStart=/usr/bin/webd\n")
     assert root.check() == (1, "serious: sdwdctl wrap refuses web.service: Type=oneshot: it does its work and ends, "
                                "there is nothing to watch\n", "")

@@ -94,7 +94,7 @@ def wrapped_and_back(systemd, ctl, unit, options, comm, status="healthy"):
     drop_in = f"{FOLDER}/{unit}.d/{DROP_IN}"
 
     done = ctl("wrap", unit, *options, f"--watchdog-sec={W}s", "--now")
-    assert f"Made {drop_in}" in done.stdout
+    assert f"Made {drop_in}" in done.stdout and f"Restarting {unit}, " in done.stdout
     wait_state(systemd, unit, ActiveState="active", Type="notify", NotifyAccess="main", KillMode="mixed",
                StatusText=status, NRestarts="0")
     main = show(systemd, unit, "MainPID")["MainPID"]
@@ -125,6 +125,7 @@ def test_nginx_of_debian_is_wrapped_and_unwrapped(systemd, ctl, package):
     unit = package("nginx.service")
     findings = ctl("check", unit, "--http=http://127.0.0.1/", check=False)
     assert findings.returncode == 1 and "warning: ExecStop=" in findings.stdout, findings.stdout
+    assert findings.stdout.endswith("to change it: systemctl edit nginx.service\n"), findings.stdout
     assert "warning: TimeoutAbortSec= (or TimeoutStopSec=) is 5s" in findings.stdout, findings.stdout
     wrapped_and_back(systemd, ctl, unit, ["--http=http://127.0.0.1/"], "nginx")
 
