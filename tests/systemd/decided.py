@@ -152,6 +152,7 @@ FORMED = {
     "varlinkctl call unix:/run/sdwd/web.service sdwd.Supervisor.GetStatus '{}'": "comes with systemd 256",
     # Its keys are looked for in what sdwdctl says (test_many_commands_at_one_machine).
     "sdwdctl status --json | jq -r '.[] | select(.health == \"unhealthy\") | .label'": "jq is installed by nothing here",
+    "sudo apt-get update": "tests/install-deps and tests/systemd/root do it",
     "sudo apt-get install dpkg-dev file": "system/test_install.py asks whether cpack names the same two",
     "(cd .build/release && umask 022 && cpack -G DEB)": "system/test_install.py and full-install do it",
     "sudo apt-get install ./.build/release/*.deb": "full-install does it, in a root of its own",
