@@ -117,18 +117,20 @@ static void set_health(const struct paper *p, struct row *row, const struct inst
 		[RANK_UNWELL] = INK_BAD,   [RANK_DEGRADED] = INK_WARN, [RANK_DRILLED] = INK_WARN,
 		[RANK_MOVING] = INK_PLAIN, [RANK_PAUSED] = INK_NOTE,   [RANK_WELL] = INK_GOOD,
 	};
+	static const char *const begins[] = {"launching", "starting", NULL};
 	int64_t left = field_int(i->status, "pausedLeftUsec", -1);
 	char text[USEC_STR_MAX];
 
 	row->inks[COLUMN_HEALTH] = inks[instance_rank(i)];
-	if (instance_rank(i) == RANK_MOVING && !field_says(i->status, "state", "stopping"))
-		/* Nobody has said yet that it is well. */
-		snprintf(row->cells[COLUMN_HEALTH], CELL_MAX, "-");
-	else if (!field_is(i->status, "paused"))
-		set_text(p, row->cells[COLUMN_HEALTH], i->status, "health");
-	else
+	if (field_is(i->status, "paused"))
 		snprintf(row->cells[COLUMN_HEALTH], CELL_MAX, "paused%s%s", left < 0 ? "" : " ",
 			 left < 0 ? "" : usec_str_short(text, usec_sub((usec_t)left, age)));
+	else if (is_one_of(i->status, "state", begins) &&
+		 field_says(i->status, "health", "healthy"))
+		/* Nobody has found that out yet. */
+		snprintf(row->cells[COLUMN_HEALTH], CELL_MAX, "-");
+	else
+		set_text(p, row->cells[COLUMN_HEALTH], i->status, "health");
 }
 
 /* What is its own. */

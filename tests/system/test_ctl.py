@@ -60,6 +60,8 @@ def test_a_service_without_probes_shows_its_process(ctl):
 def test_who_starts_is_not_called_healthy(ctl):
     one = ctl.farm.add(status("web", state="starting"))
     assert table(ctl("status"))[0][2:5:2] == ["starting", "-"]
+    one.change(probes=[probe(drilled=True)])
+    assert table(ctl("status"))[0][2:5:2] == ["starting", "-"]
     one.change(state="stopping")
     assert table(ctl("status"))[0][2:5:2] == ["stopping", "healthy"]
 
