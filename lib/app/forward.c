@@ -60,15 +60,18 @@ static void say_sender(const struct signalfd_siginfo *info, struct text *t) {
 
 static void begin_stop(struct supervisor *s, const struct signalfd_siginfo *info) {
 	int number = (int)info->ssi_signo;
-	char name[SIGNAL_STR_MAX], missing[LOG_MESSAGE_MAX / 2], sender[64];
-	struct text t = TEXT_OVER(missing), from = TEXT_OVER(sender);
+	char name[SIGNAL_STR_MAX], why[LOG_MESSAGE_MAX / 2], sender[64];
+	struct text t = TEXT_OVER(why), from = TEXT_OVER(sender);
 
-	/* systemd's own timeout says nothing of what was not there in time. */
-	if (s->life == LIFE_STARTING)
+	/* systemd's own timeouts say nothing of what was not there in time. */
+	if (s->life == LIFE_STARTING) {
+		text_add(&t, " while ");
 		status_health(s, &t);
+	} else {
+		status_unpinged(s, &t);
+	}
 	say_sender(info, &from);
-	log_info("%s from %s: stopping%s%s", signal_str(name, number), sender,
-		 t.length > 0 ? " while " : "", t.length > 0 ? missing : "");
+	log_info("%s from %s: stopping%s", signal_str(name, number), sender, why);
 	s->ending.stop_signal = number;
 	s->owes_stopping = true;
 	supervisor_event(s, LIFE_STOP_SIGNAL);

@@ -265,6 +265,9 @@ void looks_process(struct supervisor *s);
 void looks_hear(struct supervisor *s); /* what push probes have not read yet */
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
 usec_t looks_next_at(const struct supervisor *s);
+/* The words for probe @i whose @lease ran out. */
+void looks_say_run_out(const struct supervisor *s, size_t i, const struct lease *lease,
+		       struct text *t);
 
 /* launch.c: surroundings, environment and start of the child */
 int launch_prepare(struct supervisor *s);
@@ -320,6 +323,9 @@ void status_changed(struct supervisor *s);
 void status_health(const struct supervisor *s, struct text *t);
 /* The same without "starting: ", where that is told already. */
 void status_missing(const struct supervisor *s, struct text *t);
+/* Where systemd's own timer has ended, or is about to, and no verdict told why: since when there
+ * was no ping, and who is silent. Else nothing. */
+void status_unpinged(const struct supervisor *s, struct text *t);
 void status_compose(const struct supervisor *s, struct text *t); /* what STATUS= says as a whole */
 void status_send_due(struct supervisor *s); /* at once, where one waits for its second */
 void status_send_ready(struct supervisor *s);

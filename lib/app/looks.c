@@ -251,27 +251,33 @@ void looks_turn(struct supervisor *s) {
 	}
 }
 
+void looks_say_run_out(const struct supervisor *s, size_t i, const struct lease *lease,
+		       struct text *t) {
+	char age[USEC_STR_MAX];
+
+	usec_str_short(age, usec_sub(s->now, lease->evidence_at));
+	if (s->slots[i].probe->conf->kind->mode == PROBE_PUSH)
+		text_addf(t, "no sign of life for %s", age);
+	else
+		text_addf(t, "no good look for %s", age);
+	if (s->slots[i].has_last && s->slots[i].last.verdict != VERDICT_PASS)
+		text_addf(t, "; last: %s", s->slots[i].last.text);
+}
+
 /* The leases that ran out in this judgement get the words for it. */
 static void name_run_out(struct supervisor *s, size_t i, const struct lease *lease) {
-	const struct probe_conf *c = s->slots[i].probe->conf;
-	char age[USEC_STR_MAX], text[OUTCOME_TEXT_MAX];
+	enum probe_mode mode = s->slots[i].probe->conf->kind->mode;
+	char text[OUTCOME_TEXT_MAX];
 	struct text t = TEXT_OVER(text);
 	struct outcome o;
 
 	/* A stopped daemon is not counted as looked at: that it stopped is what is to be said. */
-	if (c->kind->mode == PROBE_STATE && s->monitor.process == PROCESS_STOPPED) {
+	if (mode == PROBE_STATE && s->monitor.process == PROCESS_STOPPED) {
 		outcome_set(&o, CAUSE_STOPPED, NULL);
-		keep_last(s, i, &o);
-		return;
+	} else {
+		looks_say_run_out(s, i, lease, &t);
+		outcome_set(&o, mode == PROBE_PUSH ? CAUSE_SILENT : CAUSE_STALE, "%s", text);
 	}
-	usec_str_short(age, usec_sub(s->now, lease->evidence_at));
-	if (c->kind->mode == PROBE_PUSH)
-		text_addf(&t, "no sign of life for %s", age);
-	else
-		text_addf(&t, "no good look for %s", age);
-	if (s->slots[i].has_last && s->slots[i].last.verdict != VERDICT_PASS)
-		text_addf(&t, "; last: %s", s->slots[i].last.text);
-	outcome_set(&o, c->kind->mode == PROBE_PUSH ? CAUSE_SILENT : CAUSE_STALE, "%s", text);
 	keep_last(s, i, &o);
 }
 

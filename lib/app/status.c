@@ -123,6 +123,32 @@ void status_missing(const struct supervisor *s, struct text *t) {
 		status_health(s, t);
 }
 
+/*
+ * A lease longer than W ends at the very moment that systemd's timer does, and its signal may be
+ * here before the verdict: found out by a copy of the monitor, because a stop judges nothing.
+ */
+void status_unpinged(const struct supervisor *s, struct text *t) {
+	usec_t silent = usec_sub(s->now, s->monitor.pinger.last_at);
+	usec_t soon = usec_add(s->now, s->monitor.slack_usec);
+	struct monitor then = s->monitor;
+	char age[USEC_STR_MAX];
+
+	if (s->life != LIFE_RUNNING || !s->has_watchdog ||
+	    s->monitor.service == SERVICE_UNHEALTHY ||
+	    usec_add(silent, s->monitor.slack_usec) < s->watchdog_usec)
+		return;
+	usec_str_short(age, silent);
+	text_addf(t, ", %s after the last ping", age);
+	if (!monitor_judge(&then, soon) || then.service != SERVICE_UNHEALTHY)
+		return;
+	text_addf(t, "; %s: ", supervisor_probe_name(s, then.culprit));
+	if (then.culprit < 0)
+		text_add(t, cause_text(CAUSE_STOPPED));
+	else
+		looks_say_run_out(s, (size_t)then.culprit,
+				  &s->monitor.probes[then.culprit].health.lease, t);
+}
+
 void status_compose(const struct supervisor *s, struct text *t) {
 	char health[OWN_MAX];
 	struct text h = TEXT_OVER(health);

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""--forward-stop where the manager is a process like any other; what systemd itself does is in tests/systemd."""
+"""
+Stops, and --forward-stop, where the manager is a process like any other; what systemd itself does is in tests/systemd.
+"""
 
+import os
+import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -39,3 +44,39 @@ def test_without_a_unit_nobody_is_asked(sdwd, manager, child):
     assert len(run.children()) == 1, "no process that asks"
     child.tell("os._exit(0)")
     assert run.wait() == 0
+
+
+@pytest.mark.parametrize("silent, word", [("heartbeat", r"no sign of life for (4\.\d+|5|5\.\d+)s"),
+                                          ("process", r"the process is stopped .*")])
+def test_an_abort_that_outruns_the_verdict_names_who_was_silent(sdwd, manager, silent, word):
+    """systemd's timer and a lease longer than W end at the same moment; which of them is heard first is chance."""
+    beats_once = ["sh", "-c", "echo >&$SDWD_HEARTBEAT_FD; exec sleep 1000"]
+    for _ in range(5):
+        begin = time.monotonic()
+        run = sdwd("--heartbeat", "--silence=5s", *SEEN, command=beats_once, watchdog=4.0)
+        last = manager.wait_for("READY=1", after=begin)
+        if silent == "process":
+            worker = run.children()[0]
+            os.kill(worker, signal.SIGSTOP)
+        else:
+            last = manager.wait_for("WATCHDOG=1", after=begin)
+        # Within the slack, a twentieth of W, before the lease ends.
+        time.sleep(max(0, last.at + 4.0 - 0.1 - time.monotonic()))
+        run.signal(signal.SIGABRT)
+        run.wait_stderr("SIGABRT")
+        if silent == "process":
+            os.kill(worker, signal.SIGCONT)
+        run.wait()
+        if "unhealthy: " not in run.stderr():
+            break
+    assert re.search(rf"SIGABRT from pid {os.getpid()}: stopping, (4s|3\.[89]\d*s) after the last ping; {silent}: {word}\n",
+                     run.stderr()), run.stderr()
+
+
+def test_any_other_stop_says_nothing_of_pings(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--silence=5s", *SEEN, command=child.command, watchdog=4.0)
+    child("beat()")
+    manager.wait_ready()
+    run.signal(signal.SIGABRT)
+    run.wait()
+    assert f"SIGABRT from pid {os.getpid()}: stopping\n" in run.stderr()
