@@ -41,13 +41,14 @@ static ptrdiff_t read_text(pid_t pid, const char *name, char *buffer, size_t siz
 }
 
 int proc_read_stat(pid_t pid, struct proc_stat *ret) {
-	char buffer[PROC_STAT_MAX], state;
+	char buffer[PROC_STAT_MAX], name[PROC_PATH_MAX / 2], state;
 	uint64_t n_threads, start;
 	int parent, group;
 	const char *p;
 	ptrdiff_t n;
 
-	n = read_text(pid, "stat", buffer, sizeof(buffer));
+	snprintf(name, sizeof(name), "task/%d/stat", (int)pid);
+	n = read_text(pid, name, buffer, sizeof(buffer));
 	if (n < 0)
 		return (int)n;
 	/* The name in front may hold blanks and parentheses; no field after it does. */

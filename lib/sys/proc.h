@@ -18,7 +18,10 @@ struct proc_stat {
 	uint64_t start_ticks;
 };
 
-/* /proc/PID/stat, read behind the last ')' of the name. Returns 0 or a negative errno. */
+/*
+ * /proc/PID/task/PID/stat, read behind the last ')' of the name: /proc/PID/stat says the same, but
+ * adds up the times of all threads under a lock of the process. Returns 0 or a negative errno.
+ */
 int proc_read_stat(pid_t pid, struct proc_stat *ret);
 
 /* 1 where @pid descends from us (by parents; a zombie does too), 0 where it does not (we
