@@ -60,12 +60,32 @@ static inline int exit_status_of(pid_t pid) {
 	return status;
 }
 
+/* Ends the children that we have: what a body that failed left behind comes to us, the subreaper.
+ */
+static inline void end_children(void) {
+	int children;
+	char line[4096];
+
+	do {
+		ssize_t n;
+
+		children = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+		n = children < 0 ? -1 : read(children, line, sizeof(line) - 1);
+		line[n < 0 ? 0 : n] = '\0';
+		if (children >= 0)
+			(void)close(children);
+		for (char *at = line, *end; strtol(at, &end, 10) > 0; at = end)
+			(void)kill((pid_t)strtol(at, NULL, 10), SIGKILL);
+	} while (children >= 0 && waitpid(-1, NULL, __WALL) > 0);
+}
+
 /* Runs @body in a process of its own, without any fd above 2, and fails where it fails. */
 static inline void isolated(void (*body)(void)) {
 	int status;
 	pid_t pid;
 
 	fflush(NULL);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -75,6 +95,7 @@ static inline void isolated(void (*body)(void)) {
 		_exit(0);
 	}
 	status = exit_status_of(pid);
+	end_children();
 	if (WIFSIGNALED(status))
 		fail_msg("killed by signal %d", WTERMSIG(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
