@@ -51,5 +51,6 @@ usec_t ask_left_usec(const struct ask *a);
 void http_answer(struct ask *a);    /* http.c: --http where it is https, or has a name */
 void grpc_answer(struct ask *a);    /* grpc.c */
 void dbus_answer(struct ask *a);    /* dbus.c */
+void file_answer(struct ask *a);    /* file.c: --file on a file system that may wait */
 void resolve_answer(struct ask *a); /* resolve.c: the target is a name; the reply has its
 				       addresses */

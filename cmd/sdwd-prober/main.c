@@ -21,10 +21,8 @@
 #define THREADS_MAX 128
 
 static const struct ask_kind kinds[] = {
-	{"http", http_answer},
-	{"grpc", grpc_answer},
-	{"dbus", dbus_answer},
-	{"resolve", resolve_answer},
+	{"http", http_answer}, {"grpc", grpc_answer},       {"dbus", dbus_answer},
+	{"file", file_answer}, {"resolve", resolve_answer},
 };
 
 static atomic_int n_threads;

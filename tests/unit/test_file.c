@@ -244,15 +244,14 @@ static void test_paths_that_are_none(void **state) {
 	free(longest);
 }
 
-static void test_a_remote_file_system_is_told(void **state) {
+static void test_a_remote_file_system_is_the_probers(void **state) {
 	struct world *w = *state;
 
-	assert_null(probe_file.kind->note(w->settings));
+	assert_null(conf_needs_prober(&w->conf));
 	probe_file.kind->settings_done(w->settings);
 	is_remote = true;
 	assert_int_equal(check(w, w->path), 0);
-	assert_non_null(strstr(probe_file.kind->note(w->settings), "NFS"));
-	assert_non_null(strstr(probe_file.kind->note(w->settings), w->path));
+	assert_string_equal(conf_needs_prober(&w->conf), "NFS");
 }
 
 int main(void) {
@@ -268,7 +267,7 @@ int main(void) {
 		CASE(test_what_cannot_be_looked_at_is_unknown),
 		CASE(test_a_relative_path_is_that_of_the_start),
 		CASE(test_paths_that_are_none),
-		CASE(test_a_remote_file_system_is_told),
+		CASE(test_a_remote_file_system_is_the_probers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
