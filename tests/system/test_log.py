@@ -4,6 +4,7 @@
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -176,7 +177,11 @@ def test_colour_only_on_a_terminal_that_wants_it(sdwd, env, has_colour):
         tty.setraw(theirs)
         run = sdwd("--label=x1", command=["sh", "-c", "exit 3"], env=env, preexec=lambda: os.dup2(theirs, 2))
         assert run.wait() == 3
-        text = os.read(ours, 65536).decode()
+        text = ""
+        # The kernel hands a terminal's output on when it has time.
+        while not re.search(r"exited with 3(\033\[\d*m)?\n", text):
+            assert select.select([ours], [], [], 20)[0], text
+            text += os.read(ours, 65536).decode()
     finally:
         os.close(ours)
         os.close(theirs)

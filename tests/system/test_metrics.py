@@ -19,9 +19,7 @@ from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as open_parser
 
 import instances
-
-# Nothing but what a test makes: /run is an empty one of its own (which needs root).
-ALONE = ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
+from instances import ALONE
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import instances
+from instances import ALONE
 from puppet import wait_until
 
 TOP = Path(__file__).resolve().parents[2]
@@ -110,7 +111,7 @@ def write(build, tmp_path):
     folder.mkdir()
 
     def run():
-        done = subprocess.run([build / "sdwdctl", "metrics", f"--textfile={folder}/sdwd.prom"], capture_output=True,
+        done = subprocess.run([*ALONE, build / "sdwdctl", "metrics", f"--textfile={folder}/sdwd.prom"], capture_output=True,
                               env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path / "run")}, text=True, timeout=60,
                               check=False)
         assert done.returncode == 0, done.stderr
