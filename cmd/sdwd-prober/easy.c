@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/usec.h"
 #include "probe/connect_error.h"
 
@@ -51,21 +52,47 @@ static bool append(struct curl_slist **list, const char *text) {
 	return longer != NULL;
 }
 
+/* Asks the kernel: connect(2) of a datagram socket finds the way, and sends nothing. */
+static bool is_out_of_reach(const struct dial_address *a) {
+	cleanup(fd_closep) int fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, &a->any, a->length) == 0)
+		return false;
+	/* EADDRNOTAVAIL of IPv4: out of ports. */
+	return errno == EAFNOSUPPORT || errno == ENETUNREACH ||
+	       (errno == EADDRNOTAVAIL && a->any.sa_family == AF_INET6);
+}
+
+/*
+ * Of several errors libcurl keeps the last one, and that there is no such address here (::1 where
+ * there is no IPv6) tells nothing of the others. So it gets the others only, if there are any.
+ */
+static void keep_reachable(struct dial_target *ret, const struct dial_target *target) {
+	ret->n_addresses = 0;
+	for (size_t i = 0; i < target->n_addresses; i++)
+		if (!is_out_of_reach(&target->addresses[i]))
+			ret->addresses[ret->n_addresses++] = target->addresses[i];
+	if (ret->n_addresses == 0)
+		*ret = *target;
+}
+
 /* Where to connect: "name:port:address,address" for libcurl's own cache of names. */
 static int set_target(struct easy *e, const struct dial_target *target) {
 	char buffer[DIAL_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) + 64], to[64];
 	struct text addresses = TEXT_OVER(buffer), connect_to = TEXT_OVER(to);
 	const struct dial_address *first = &target->addresses[0];
+	struct dial_target reachable;
 	long zone = 0;
 	int r;
 
 	if (first->any.sa_family == AF_UNIX)
 		return set_unix(e->curl, first);
+	keep_reachable(&reachable, target);
 	/* The port stands at the same place in both families. */
 	text_addf(&connect_to, "::" ELSEWHERE ":%u", ntohs(first->in.sin_port));
 	text_addf(&addresses, ELSEWHERE ":%u:", ntohs(first->in.sin_port));
-	for (size_t i = 0; i < target->n_addresses; i++) {
-		const struct dial_address *a = &target->addresses[i];
+	for (size_t i = 0; i < reachable.n_addresses; i++) {
+		const struct dial_address *a = &reachable.addresses[i];
 		bool is_ipv6 = a->any.sa_family == AF_INET6;
 		char number[INET6_ADDRSTRLEN];
 

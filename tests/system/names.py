@@ -55,6 +55,13 @@ class Names:
         """In place: the file is a mount in sdwd's world."""
         self.hosts.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
+    def without_ipv6(self):
+        """As in most containers: there is no ::1."""
+        def forbid():
+            with open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w", encoding="ascii") as f:
+                f.write("1\n")
+        self.run(forbid)
+
     def preexec(self):
         _checked(_libc.setns(self._network, _CLONE_NEWNET))
         self.preexec_here()

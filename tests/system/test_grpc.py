@@ -86,6 +86,11 @@ def test_D1_nobody_listens(sdwd):
     assert look == ("fail", "connect-refused", "connection refused")
 
 
+def test_D1_nobody_listens_at_localhost_where_there_is_no_ipv6(sdwd, names):
+    names.without_ipv6()
+    assert one_look(sdwd, "localhost:50051", preexec=names.preexec) == ("fail", "connect-refused", "connection refused")
+
+
 def test_D2_a_plain_http_server(sdwd, serve, streams):
     def waits_for_all(c):
         request = b""

@@ -263,6 +263,13 @@ def test_nobody_there_and_nobody_who_accepts(sdwd):
             run.wait_stderr("fail (connect-timeout): no connection within 1s")
 
 
+def test_nobody_at_localhost_where_there_is_no_ipv6(sdwd, names):
+    """That ::1 does not exist is no reason that we could not look."""
+    names.without_ipv6()
+    assert one_look(sdwd, "--http=https://localhost:4433/", preexec=names.preexec) == (
+        "fail", "connect-refused", "connection refused")
+
+
 def test_a_unix_socket_whose_queue_is_full(sdwd, tmp_path):
     with socket.socket(socket.AF_UNIX) as s, socket.socket(socket.AF_UNIX) as waits:
         s.bind(f"{tmp_path}/socket")

@@ -67,6 +67,16 @@ def test_nobody_at_any_address(look, manager, names, web):
     assert manager.ready_at is None
 
 
+def test_an_address_that_cannot_be_here_says_nothing_of_the_others(look, names, web):
+    server = web()
+    server.stop()
+    names.without_ipv6()
+    names.set_hosts("2001:db8::1 web.test", "127.0.0.1 web.test", "::1 web.test")
+    run = look(server, *SOON)
+    wait_until(lambda: outcomes(run.stderr()), "outcome")
+    assert outcomes(run.stderr())[0] == ("fail", "connect-refused", "connection refused")
+
+
 def test_a_name_that_was_never_resolved(look, manager, names, web):
     """We could not look: that is neither good nor a failure."""
     server = web()
