@@ -155,6 +155,8 @@ static void read_pidfile(struct supervisor *s) {
 
 	a->no_daemon = NULL;
 	pidfile_read(a->path, &reading);
+	if (pidfile_is_same(&reading, &a->before))
+		reading.problem = PIDFILE_OLD;
 	a->last_problem = (int)reading.problem;
 	a->last_error = reading.error;
 	if (reading.problem != PIDFILE_OK)
@@ -256,6 +258,7 @@ int adopt_init(struct supervisor *s, struct text *error) {
 			a->path = NULL;
 			return -ENOMEM;
 		}
+		pidfile_read(a->path, &a->before);
 	}
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "sys/loop.h"
 #include "sys/notifier.h"
 #include "sys/notify_sock.h"
+#include "sys/pidfile.h"
 #include "sys/reaper.h"
 #include "sys/selinux.h"
 #include "sys/spawn.h"
@@ -144,11 +145,12 @@ struct adopt {
 	struct ev_io watch_io;
 	int pidfd; /* of a supervised process that is not our own child */
 	struct ev_io pidfd_io;
-	pid_t refused_pid;            /* the last that MAINPID= named in vain */
-	pid_t file_pid;               /* what the pidfile said when it was last followed */
-	pid_t older[ADOPT_OLDER];     /* supervised before, may take over again */
-	int last_problem, last_error; /* of the newest reading */
-	const char *no_daemon;        /* what the process is that it named; NULL: it named none */
+	pid_t refused_pid;             /* the last that MAINPID= named in vain */
+	pid_t file_pid;                /* what the pidfile said when it was last followed */
+	pid_t older[ADOPT_OLDER];      /* supervised before, may take over again */
+	struct pidfile_reading before; /* the start: what an earlier run left */
+	int last_problem, last_error;  /* of the newest reading */
+	const char *no_daemon;         /* what the process is that it named; NULL: it named none */
 	struct {
 		pid_t pid;
 		int wait_status;

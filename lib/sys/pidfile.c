@@ -94,6 +94,16 @@ void pidfile_read(const char *path, struct pidfile_reading *ret) {
 	}
 	ret->problem = parse(data, (size_t)n, &ret->pid);
 	ret->is_world_writable = (st.st_mode & S_IWOTH) != 0;
+	ret->device = st.st_dev;
+	ret->inode = st.st_ino;
+	ret->written = st.st_mtim;
+}
+
+/* The pid too: some file systems know the time to a second only. */
+bool pidfile_is_same(const struct pidfile_reading *a, const struct pidfile_reading *b) {
+	return a->problem == PIDFILE_OK && b->problem == PIDFILE_OK && a->pid == b->pid &&
+	       a->device == b->device && a->inode == b->inode &&
+	       a->written.tv_sec == b->written.tv_sec && a->written.tv_nsec == b->written.tv_nsec;
 }
 
 const char *pidfile_problem_str(enum pidfile_problem problem) {
@@ -105,6 +115,7 @@ const char *pidfile_problem_str(enum pidfile_problem problem) {
 		[PIDFILE_EMPTY] = "it is empty",
 		[PIDFILE_MALFORMED] = "its first line is not a decimal number",
 		[PIDFILE_RANGE] = "its number cannot be the daemon's pid",
+		[PIDFILE_OLD] = "it was not written since the start",
 	};
 
 	assert(problem < PIDFILE_PROBLEM_MAX);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/defs.h"
 
@@ -14,6 +15,7 @@ enum pidfile_problem {
 	PIDFILE_EMPTY,     /* or without a whole number yet */
 	PIDFILE_MALFORMED, /* the first line is not a decimal number */
 	PIDFILE_RANGE,     /* 0, 1, above pid_max, or sdwd itself */
+	PIDFILE_OLD,       /* the caller's word: it is what was there before the start */
 	PIDFILE_PROBLEM_MAX,
 };
 
@@ -22,6 +24,10 @@ struct pidfile_reading {
 	int error;              /* errno of UNREADABLE */
 	pid_t pid;              /* OK */
 	bool is_world_writable; /* OK: worth a warning */
+	/* OK: of the file, for pidfile_is_same() */
+	dev_t device;
+	ino_t inode;
+	struct timespec written;
 };
 
 /*
@@ -30,6 +36,9 @@ struct pidfile_reading {
  * question: that is what makes a pidfile trustworthy.
  */
 void pidfile_read(const char *path, struct pidfile_reading *ret);
+
+/* Whether both are OK and nothing was written between them. */
+bool pidfile_is_same(const struct pidfile_reading *a, const struct pidfile_reading *b);
 
 const char *pidfile_problem_str(enum pidfile_problem problem);
 

@@ -265,6 +265,38 @@ def test_a_foreign_process_is_neither_taken_nor_touched(launch, manager, pidfile
             foreign.kill()
 
 
+@pytest.mark.option("pidfile")
+@pytest.mark.parametrize("step", ["os._exit, 0", "sleep"])
+def test_a_number_from_an_earlier_run_is_none_of_this_one(make_runner, sdwd_path, pidfile, step):
+    """In a container numbers are given again soon: that of the last daemon is that of a step towards this one."""
+    pidfile.write_text("40\n", encoding="utf-8")
+    code = f"""
+while os.waitpid(os.fork() or os._exit(0), 0)[0] != 38: pass
+assert daemon({step}) == 40
+if "{step}" != "sleep": wait_gone(40)
+d = daemon(sleep)
+if os.fork() == 0: time.sleep(0.5); write(P, d); os._exit(0)
+"""
+    unshare = ["--pid", "--fork", "--mount-proc"]
+    if os.geteuid() != 0:
+        unshare = ["--user", "--map-root-user", *unshare]
+    run = make_runner("/usr/bin/unshare")(*unshare, sdwd_path, f"--pidfile={pidfile}", "--ready=exec",
+                                          command=["/usr/bin/python3", "-SEc", _TOOLS + code, str(pidfile)])
+    said = run.wait_stderr("supervising pid ")
+    assert f"supervising pid {pidfile.read_text(encoding='utf-8').strip()} (" in said
+    assert "pid 40" not in run.stderr()
+    os.kill(run.child(command=str(sdwd_path)), signal.SIGTERM)
+    run.wait()
+
+
+@pytest.mark.option("pidfile")
+def test_a_file_that_is_only_left_from_an_earlier_run(launch, pidfile):
+    write(pidfile, os.getpid())
+    run = launch("daemon(sleep)", "--pidfile-timeout=300ms")
+    assert run.wait() == 125
+    assert "(--pidfile-timeout): it was not written since the start\n" in run.stderr()
+
+
 @pytest.mark.option("pidfile-timeout")
 def test_the_time_counts_from_the_launchers_exit(launch, manager, child):
     """A launcher that takes longer than the limit is none too late."""

@@ -56,6 +56,15 @@ static struct pidfile_reading reading_of(const struct world *w, const char *text
 	return read_back(w);
 }
 
+/* One that was written at @seconds. */
+static struct pidfile_reading reading_at(const struct world *w, const char *text, time_t seconds) {
+	const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+
+	put(w, text, strlen(text));
+	assert_int_equal(utimensat(AT_FDCWD, w->path, times, 0), 0);
+	return read_back(w);
+}
+
 /* Content ------------------------------------------------------------------------------------ */
 
 static void test_the_first_line_is_a_decimal_number(void **state) {
@@ -381,6 +390,26 @@ static void test_folders(void **state) {
 	isolated(test_the_folder_of_a_bare_name_and_of_one_in_the_root);
 }
 
+static void test_what_was_written_again_is_not_the_same(void **state) {
+	const struct world *w = *state;
+	struct pidfile_reading old = reading_at(w, "321\n", 1000), other;
+	char hidden[96];
+
+	other = read_back(w);
+	assert_true(pidfile_is_same(&old, &other));
+	other = reading_at(w, "321\n", 1001);
+	assert_false(pidfile_is_same(&old, &other));
+	other = reading_at(w, "322\n", 1000);
+	assert_false(pidfile_is_same(&old, &other));
+
+	snprintf(hidden, sizeof(hidden), "%s.old", w->path);
+	assert_int_equal(rename(w->path, hidden), 0);
+	other = read_back(w);
+	assert_false(pidfile_is_same(&old, &other) || pidfile_is_same(&other, &other));
+	other = reading_at(w, "321\n", 1000);
+	assert_false(pidfile_is_same(&old, &other));
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -396,6 +425,7 @@ int main(void) {
 		CASE(test_a_link_is_not_followed),
 		CASE(test_only_regular_files_and_nothing_blocks),
 		CASE(test_reading_leaves_no_fd_open),
+		CASE(test_what_was_written_again_is_not_the_same),
 		cmocka_unit_test(test_every_problem_has_words_of_its_own),
 		CASE(test_the_watch_sees_every_way_to_write_a_file),
 		CASE(test_reading_is_no_news),
