@@ -115,6 +115,10 @@ static void judge(const struct dbus_look *l, struct outcome *ret) {
 
 	if (!error)
 		outcome_set(ret, CAUSE_OK, "a reply");
+	else if (sd_bus_is_open(l->bus) <= 0)
+		/* sd-bus says it in the name of a bus that is gone. */
+		outcome_set(ret, CAUSE_PROBER, "the connection to %s broke: %s", bus_str(l),
+			    error->message);
 	else if (is_from_bus && strcmp(l->settings->name, BUS) != 0)
 		judge_bus_error(l, error, ret);
 	else

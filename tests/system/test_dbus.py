@@ -162,6 +162,16 @@ def test_a_bus_that_is_gone_is_no_failure_of_the_service(probe, manager, bus, se
     assert edges(run.stderr().split("dbus: fail (gone)")[0]) == []
 
 
+def test_a_bus_that_goes_during_a_call_is_no_failure_of_the_service(probe, bus, serve):
+    service = serve()
+    run = probe(f"--dbus={NAME}", "--dbus-call=/test:test.sdwd.Test.Silent", *ONCE, "--timeout=20s")
+    service.wait("call Silent")
+    bus.process.kill()
+    wait_until(lambda: outcomes(run.stderr(), "dbus"), "outcome")
+    verdict, cause, text = outcomes(run.stderr(), "dbus")[0]
+    assert (verdict, cause) == ("unknown", "prober") and text.startswith("the connection to the system's bus broke")
+
+
 def test_a_bus_that_hangs_is_no_failure_of_the_service(probe, bus, serve):
     serve()
     bus.process.send_signal(signal.SIGSTOP)
