@@ -155,6 +155,16 @@ static int set_tls(struct easy *e, const struct tls_settings *tls) {
 	return r;
 }
 
+/* As libcurl does it, which then tells no more than that it cannot connect. */
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *a) {
+	struct easy *e = context;
+	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+
+	if (fd < 0)
+		e->open_error = errno;
+	return fd;
+}
+
 /* libcurl tells only of a whole connection when it came about, and that is with TLS on it. */
 static int on_close(void *context, curl_socket_t fd) {
 	struct easy *e = context;
@@ -192,6 +202,8 @@ int easy_init(struct easy *e, const char *url, const struct dial_target *target,
 	/* Not by a signal. */
 	r |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	r |= set_deadline(e);
+	r |= curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	r |= curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, e);
 	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	r |= curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, e);
 	r |= curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -205,6 +217,8 @@ int easy_init(struct easy *e, const char *url, const struct dial_target *target,
 static int connect_error(const struct easy *e) {
 	long error = 0;
 
+	if (e->open_error != 0)
+		return e->open_error;
 	(void)curl_easy_getinfo(e->curl, CURLINFO_OS_ERRNO, &error);
 	return (int)error;
 }
@@ -222,6 +236,7 @@ static CURLcode perform(struct easy *e) {
 	CURLcode code;
 
 	for (;;) {
+		e->open_error = 0;
 		code = curl_easy_perform(e->curl);
 		e->is_queue_full = is_queue_full(e, code);
 		if (!e->is_queue_full)

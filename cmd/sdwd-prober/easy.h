@@ -17,6 +17,7 @@ struct easy {
 	CURL *curl;
 	struct curl_slist *connect_to, *resolve; /* of the options of that name */
 	char error[CURL_ERROR_SIZE];             /* of the last failure, perhaps "" */
+	int open_error;     /* errno of the last socket that could not be made, 0: none */
 	bool was_connected; /* of a connection that is closed: that was not for want of a peer */
 	bool is_unix;
 	bool is_queue_full;  /* AF_UNIX: the listener took no more connections */

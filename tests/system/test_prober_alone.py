@@ -2,6 +2,7 @@
 """The prober without sdwd: what it answers to which request (lib/core/prober_msg.h)."""
 
 import os
+import resource
 import signal
 import socket
 import struct
@@ -126,6 +127,23 @@ def test_what_it_cannot_do_is_unknown(make, words, text):
     number, cause, addresses, said = prober.answer()
     prober.ask(6, "ftp", "x")
     assert (number, addresses, said) == (5, [], text) and prober.answer()[1] == cause
+
+
+@pytest.mark.parametrize("kind", ["v4", "unix"])
+def test_want_of_files_is_no_failure_of_the_server(make, serve, tmp_path, kind):
+    server = serve(family=kind, path=tmp_path / "s") if kind == "unix" else serve()
+    words = ["http", "http://localhost/", f"http-unix={tmp_path}/s" if kind == "unix" else f"http-connect=localhost:{server.port}"]
+    prober, said = make(), []
+    prober.ask(1, *words)
+    assert prober.answer()[3] == "HTTP 200"
+    limits = resource.prlimit(prober.process.pid, resource.RLIMIT_NOFILE)
+    # At one of them it is the socket that is not to be had.
+    for limit in range(16, 2, -1):
+        resource.prlimit(prober.process.pid, resource.RLIMIT_NOFILE, (limit, limits[1]))
+        prober.ask(limit, *words)
+        said.append(prober.answer()[3])
+    assert "sdwd cannot look: connect: Too many open files" in said
+    assert set(said) <= {"HTTP 200", "sdwd cannot look: connect: Too many open files", "Out of memory"}
 
 
 def test_a_request_that_comes_too_late_is_not_worked_on(make, serve):
