@@ -20,7 +20,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/usec.h"
 #include "probe/connect_error.h"
 
@@ -52,17 +51,6 @@ static bool append(struct curl_slist **list, const char *text) {
 	return longer != NULL;
 }
 
-/* Asks the kernel: connect(2) of a datagram socket finds the way, and sends nothing. */
-static bool is_out_of_reach(const struct dial_address *a) {
-	cleanup(fd_closep) int fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0 && connect(fd, &a->any, a->length) == 0)
-		return false;
-	/* EADDRNOTAVAIL of IPv4: out of ports. */
-	return errno == EAFNOSUPPORT || errno == ENETUNREACH ||
-	       (errno == EADDRNOTAVAIL && a->any.sa_family == AF_INET6);
-}
-
 /*
  * Of several errors libcurl keeps the last one, and that there is no such address here (::1 where
  * there is no IPv6) tells nothing of the others. So it gets the others only, if there are any.
@@ -70,7 +58,7 @@ static bool is_out_of_reach(const struct dial_address *a) {
 static void keep_reachable(struct dial_target *ret, const struct dial_target *target) {
 	ret->n_addresses = 0;
 	for (size_t i = 0; i < target->n_addresses; i++)
-		if (!is_out_of_reach(&target->addresses[i]))
+		if (!dial_is_out_of_reach(&target->addresses[i]))
 			ret->addresses[ret->n_addresses++] = target->addresses[i];
 	if (ret->n_addresses == 0)
 		*ret = *target;

@@ -136,8 +136,18 @@ int dial_result(int fd) {
 	return 0;
 }
 
+/* connect(2) of a datagram socket finds the way, and needs no port that TCP could lack. */
+bool dial_is_out_of_reach(const struct dial_address *a) {
+	cleanup(fd_closep) int fd =
+		socket(a->any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, &a->any, a->length) == 0)
+		return false;
+	return errno == EAFNOSUPPORT || errno == ENETUNREACH || errno == EADDRNOTAVAIL;
+}
+
 /* How much an error tells: one address that does not exist here tells nothing of the other. */
-static int error_rank(int error, int family) {
+static int error_rank(int error, const struct dial_address *a) {
 	switch (-error) {
 	case EMFILE:
 	case ENFILE:
@@ -145,8 +155,8 @@ static int error_rank(int error, int family) {
 	case ENOBUFS:
 		return 3;
 	case EADDRNOTAVAIL:
-		/* IPv4: out of ports. IPv6: mostly that ::1 is not there. */
-		return family == AF_INET6 ? 1 : 3;
+		/* Out of ports, or ::1 is not there. */
+		return dial_is_out_of_reach(a) ? 1 : 3;
 	case EAFNOSUPPORT:
 	case ENETUNREACH:
 		return 1;
@@ -156,7 +166,7 @@ static int error_rank(int error, int family) {
 }
 
 static void note_error(struct dial *d, size_t i, int error) {
-	int rank = error_rank(error, d->target->addresses[i].any.sa_family);
+	int rank = error_rank(error, &d->target->addresses[i]);
 
 	if (rank <= d->error_rank)
 		return;

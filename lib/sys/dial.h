@@ -55,6 +55,12 @@ void dial_target_resolved(struct dial_target *t, const struct prober_address *ad
  */
 int dial_target_path(struct dial_target *t, const char *path);
 
+/*
+ * No connection to this IP address can begin here: there is no such family, no way, or (::1 where
+ * there is no IPv6) no such address. Asks the kernel, and sends nothing.
+ */
+bool dial_is_out_of_reach(const struct dial_address *a);
+
 #define DIAL_CONNECTED 1
 
 /* One address under way. */

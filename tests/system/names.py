@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -61,6 +62,21 @@ class Names:
             with open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w", encoding="ascii") as f:
                 f.write("1\n")
         self.run(forbid)
+
+    def without_ports(self):
+        """A port at ::1 to which nobody can connect, for want of one's own; and what must be kept open for that."""
+        def take_all():
+            taken = [socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=16)]
+            port = taken[0].getsockname()[1]
+            with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as f:
+                f.write("61001 61004\n")
+            try:
+                while True:
+                    taken.append(socket.create_connection(("::1", port)))
+            except OSError as error:
+                assert error.errno == errno.EADDRNOTAVAIL
+            return port, taken
+        return self.run(take_all)
 
     def preexec(self):
         _checked(_libc.setns(self._network, _CLONE_NEWNET))

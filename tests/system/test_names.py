@@ -77,6 +77,17 @@ def test_an_address_that_cannot_be_here_says_nothing_of_the_others(look, names, 
     assert outcomes(run.stderr())[0] == ("fail", "connect-refused", "connection refused")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_want_of_ports_is_no_refusal(sdwd, names, scheme):
+    """Nobody listens at 127.0.0.1; but ::1 is there, where somebody does, and we cannot ask."""
+    port, taken = names.without_ports()
+    run = sdwd(f"--http={scheme}://localhost:{port}/", *SOON, *SEEN, preexec=names.preexec)
+    wait_until(lambda: outcomes(run.stderr()), "outcome")
+    assert outcomes(run.stderr())[0] == ("unknown", "self", "sdwd cannot look: connect: Cannot assign requested address")
+    for one in taken:
+        one.close()
+
+
 def test_a_name_that_was_never_resolved(look, manager, names, web):
     """We could not look: that is neither good nor a failure."""
     server = web()
