@@ -162,6 +162,16 @@ static void change_access(struct supervisor *s, const struct notify_msg *m) {
 			s->access = (int)i;
 }
 
+/* What has to wait is tried again soon. */
+static int send_or_queue(struct supervisor *s, const char *message, size_t length, const int *fds,
+			 size_t n_fds) {
+	int r = notifier_send(&s->notifier, message, length, fds, n_fds, TOKEN_NONE);
+
+	if (r == 0 && s->flush_at == USEC_INFINITY)
+		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
+	return r;
+}
+
 /* What goes up of the datagram, with our words behind its STATUS. Takes the fds that go along. */
 static void send_up(struct supervisor *s, const struct notify_msg *m, struct notify_datagram *d,
 		    unsigned keep) {
@@ -185,15 +195,12 @@ static void send_up(struct supervisor *s, const struct notify_msg *m, struct not
 				   up & NOTIFY_STATUS ? escaped : NULL);
 	if (length == 0)
 		return;
-	r = notifier_send(&s->notifier, message, length, takes_fds ? d->fds : NULL,
-			  takes_fds ? d->n_fds : 0, TOKEN_NONE);
+	r = send_or_queue(s, message, length, takes_fds ? d->fds : NULL, takes_fds ? d->n_fds : 0);
 	if (r < 0 && (r != -ENOBUFS || !s->has_told_lost))
 		log_warning("cannot forward the child's sd_notify message: %s", strerror(-r));
 	s->has_told_lost = r == -ENOBUFS;
 	if (r == 0 && takes_fds)
 		notify_datagram_sent(d);
-	if (r == 0 && s->flush_at == USEC_INFINITY)
-		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
 }
 
 static void pass_barrier(struct supervisor *s, struct notify_datagram *d) {
@@ -203,9 +210,7 @@ static void pass_barrier(struct supervisor *s, struct notify_datagram *d) {
 		return;
 	/* "After all earlier messages" includes a STATUS that waits for its second. */
 	status_send_due(s);
-	if (notifier_send(&s->notifier, barrier, strlen(barrier), d->fds, 1, TOKEN_NONE) == 0 &&
-	    s->flush_at == USEC_INFINITY)
-		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
+	(void)send_or_queue(s, barrier, strlen(barrier), d->fds, 1);
 }
 
 static void take(struct supervisor *s, struct notify_datagram *d) {
@@ -328,7 +333,7 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 	if (extend(s, m, slot) && notifier_is_open(&s->notifier) && !is_crowded(s)) {
 		snprintf(message, sizeof(message), "EXTEND_TIMEOUT_USEC=%llu",
 			 (unsigned long long)m->extend_timeout_usec);
-		(void)notifier_send(&s->notifier, message, strlen(message), NULL, 0, TOKEN_NONE);
+		(void)send_or_queue(s, message, strlen(message), NULL, 0);
 	}
 	if (m->fields & NOTIFY_WATCHDOG_TRIGGER)
 		trigger(s, slot);

@@ -155,6 +155,20 @@ def test_an_extend_line(sdwd, manager, child):
     assert len(manager.matching("EXTEND_TIMEOUT_USEC=")) == 1
 
 
+def test_an_extend_line_waits_for_a_manager_that_is_away(sdwd, manager, child):
+    sdwd("--heartbeat", "--ready=notify", command=child.command)
+    manager.wait_for("STATUS=starting: waiting for the child's READY=1")
+    child("import fcntl, termios")
+    unread = "fcntl.ioctl(int(os.environ['SDWD_HEARTBEAT_FD']), termios.FIONREAD, bytes(4))"
+    manager.go_away()
+    # When the second is read, all of the first is done; it is no whole word, and so changes nothing.
+    for data in (b"EXTEND_TIMEOUT_USEC=7000000\n", b"E"):
+        child(f"beat({data!r})")
+        wait_until(lambda: child(unread) == bytes(4), "reading of it")
+    manager.come_back()
+    manager.wait_for("EXTEND_TIMEOUT_USEC=7000000")
+
+
 def test_a_stopping_line(sdwd, manager, child):
     run = sdwd("--heartbeat", "--silence=200ms", command=child.command, watchdog=1)
     child("beat()")
