@@ -261,6 +261,7 @@ void looks_begin(struct supervisor *s);
 void looks_end(struct supervisor *s);  /* a stop began: cancel all */
 void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks */
 void looks_judge(struct supervisor *s);
+void looks_trigger(struct supervisor *s, ptrdiff_t slot); /* the child said so; -1: of no probe */
 void looks_ping(struct supervisor *s);
 bool looks_owe_ping(const struct supervisor *s); /* the manager's queue had no room for it */
 void looks_process(struct supervisor *s);

@@ -295,7 +295,7 @@ static void report(struct supervisor *s, enum service_health before) {
 		message_degraded(s, after == SERVICE_DEGRADED);
 }
 
-void looks_judge(struct supervisor *s) {
+static void judge(struct supervisor *s, usec_t at) {
 	enum service_health before = s->monitor.service;
 	struct lease leases[MONITOR_PROBES_MAX];
 	bool was_up[MONITOR_PROBES_MAX] = {0}, has_changed;
@@ -311,12 +311,22 @@ void looks_judge(struct supervisor *s) {
 	evidence_at = monitor_evidence_at(&s->monitor);
 	if (before != SERVICE_UNHEALTHY && evidence_at > 0)
 		s->evidence_at = evidence_at;
-	has_changed = monitor_judge(&s->monitor, s->now);
+	has_changed = monitor_judge(&s->monitor, at);
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (was_up[i] && s->monitor.probes[i].health.state == HEALTH_DOWN)
 			name_run_out(s, i, &leases[i]);
 	if (has_changed)
 		report(s, before);
+}
+
+void looks_judge(struct supervisor *s) {
+	judge(s, s->now);
+}
+
+/* At once: a beat right behind it would hide it. No lease ends before it was drained. */
+void looks_trigger(struct supervisor *s, ptrdiff_t slot) {
+	monitor_trigger(&s->monitor, slot);
+	judge(s, 0);
 }
 
 /* Without a watchdog upstream a ping says nothing to anybody. */

@@ -141,7 +141,7 @@ static void trigger(struct supervisor *s, ptrdiff_t slot) {
 		s->slots[slot].last = o;
 		s->slots[slot].has_last = true;
 	}
-	monitor_trigger(&s->monitor, slot);
+	looks_trigger(s, slot);
 }
 
 static void stop(struct supervisor *s) {

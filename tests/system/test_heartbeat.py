@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from puppet import child, open_fds, wait_until  # pylint: disable=unused-import
+from puppet import child, open_fds, running, wait_until  # pylint: disable=unused-import
 
 
 # The fd -----------------------------------------------------------------------------------------------------------
@@ -133,6 +133,13 @@ def test_a_trigger_line(sdwd, manager, child):
     child("beat(b'x\\nWATCHDOG=trigger\\n')")
     assert "STATUS" in manager.wait_for("WATCHDOG=trigger").fields
     run.wait_stderr("(trigger)")
+
+
+def test_a_beat_right_behind_a_trigger_line_does_not_hide_it(running, child):
+    run = running("--heartbeat", "--ready=exec", "--on-unhealthy=withhold", watchdog=60)
+    child("beat(b'WATCHDOG=trigger\\n\\n')")
+    run.wait_stderr("(trigger)")
+    run.wait_stderr("healthy again")
 
 
 def test_a_watchdog_usec_line_changes_the_silence(sdwd, manager, child):

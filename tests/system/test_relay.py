@@ -53,6 +53,32 @@ def test_trigger_makes_unhealthy_at_once(running, manager, child):
     assert not manager.matching("WATCHDOG=trigger"), "what follows is for --on-unhealthy to say"
 
 
+@pytest.mark.parametrize("mode", ["withhold", "trigger"])
+def test_a_ping_right_behind_a_trigger_does_not_hide_it(running, manager, child, mode):
+    run = running("--notify", "--ready=exec", f"--on-unhealthy={mode}", watchdog=60)
+    child("notify('READY=1')")
+    # Both are there when sdwd comes to read.
+    os.kill(run.pid, signal.SIGSTOP)
+    child("notify('WATCHDOG=trigger'), notify('WATCHDOG=1')")
+    os.kill(run.pid, signal.SIGCONT)
+    run.wait_stderr("(trigger)")
+    if mode == "trigger":
+        manager.wait_for("WATCHDOG=trigger")
+    else:
+        run.wait_stderr("healthy again")
+
+
+def test_the_end_right_behind_a_trigger_does_not_hide_it(running, manager, child):
+    run = running("--notify", "--ready=exec", "--on-unhealthy=trigger", watchdog=60)
+    pid = child("os.getpid()")
+    os.kill(run.pid, signal.SIGSTOP)
+    child.tell("notify('WATCHDOG=trigger'), os._exit(5)")
+    wait_until(lambda: state_of(pid) == "Z", "end of the child")
+    os.kill(run.pid, signal.SIGCONT)
+    assert run.wait() == 5
+    assert manager.matching("WATCHDOG=trigger")
+
+
 def test_trigger_needs_no_probe(running, manager, child):
     run = running("--on-unhealthy=warn")
     child("notify('WATCHDOG=trigger')")
