@@ -116,19 +116,17 @@ static void keep_status(struct supervisor *s, const struct notify_msg *m) {
 		s->is_status_due = true;
 }
 
-/* More time: up where systemd has a timer for it, else for the lease of @slot. A beat in the same
+/* More time: for the lease of @slot, and up where systemd has a timer for it. A beat in the same
  * message comes first: it would take the time back. */
 static bool extend(struct supervisor *s, const struct notify_msg *m, ptrdiff_t slot) {
 	bool is_running = s->life == LIFE_RUNNING || s->life == LIFE_UNHEALTHY;
 
 	if (!(m->fields & NOTIFY_EXTEND_TIMEOUT))
 		return false;
-	if (!is_running || s->is_reloading || s->reload.is_open)
-		return true;
-	if (slot >= 0)
+	if (is_running && slot >= 0)
 		health_extend(&s->monitor.probes[slot].health,
 			      usec_add(s->now, m->extend_timeout_usec));
-	return false;
+	return !is_running || s->is_reloading || s->reload.is_open;
 }
 
 static void trigger(struct supervisor *s, ptrdiff_t slot) {

@@ -120,6 +120,16 @@ def test_extend_timeout_moves_the_lease_of_notify(running, manager, child):
     assert time.monotonic() - before > 1
 
 
+def test_extend_timeout_while_reloading_moves_the_lease_too(running, manager, child):
+    run = running("--notify", "--silence=200ms", "--ready=exec", "--on-unhealthy=warn")
+    child("notify('READY=1')")
+    # In one message: else the silence may be over before the extension comes.
+    child("begin = time.monotonic(); notify('WATCHDOG=1\\nRELOADING=1\\nEXTEND_TIMEOUT_USEC=1500000')")
+    manager.wait_for("EXTEND_TIMEOUT_USEC=1500000")
+    run.wait_stderr("(silent)")
+    assert child("time.monotonic() - begin") >= 1.5
+
+
 def test_status_goes_up_with_our_words_while_not_healthy(sdwd, manager, child):
     sdwd("--notify", "--on-unhealthy=warn", command=child.command)
     child("notify('STATUS=loading')")
