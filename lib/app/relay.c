@@ -142,6 +142,12 @@ static void trigger(struct supervisor *s, ptrdiff_t slot) {
 	looks_trigger(s, slot);
 }
 
+/* A stop tells and judges nothing any more: what the child said before it goes up before it. */
+static void finish_before_stop(struct supervisor *s) {
+	supervisor_check_ready(s);
+	status_send_due(s);
+}
+
 static void stop(struct supervisor *s) {
 	if (s->life >= LIFE_STOPPING)
 		return;
@@ -225,6 +231,8 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	if (m.fields & NOTIFY_BARRIER)
 		return;
 
+	if (m.fields & NOTIFY_STOPPING)
+		finish_before_stop(s);
 	if (m.fields & NOTIFY_MAINPID)
 		adopt_mainpid(s, m.mainpid);
 	if (m.fields & NOTIFY_ACCESS)
@@ -336,6 +344,7 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 	if (m->fields & NOTIFY_WATCHDOG_TRIGGER)
 		trigger(s, slot);
 	if (m->fields & NOTIFY_STOPPING) {
+		finish_before_stop(s);
 		if (!s->has_said_stopping)
 			status_send_stopping(s, "the child says so");
 		stop(s);

@@ -186,6 +186,14 @@ def test_a_stopping_line(sdwd, manager, child):
     assert not [d for d in manager.pings() if d.at > stopping.at] and "(silent)" not in run.stderr()
 
 
+def test_what_lines_say_before_a_stopping_line_goes_up_before_it(sdwd, manager, child):
+    sdwd("--heartbeat", "--ready=notify", command=child.command)
+    manager.wait_for("STATUS=starting: waiting for the child's READY=1")
+    child("beat(b'READY=1\\nSTATUS=two\\nSTOPPING=1\\n')")
+    manager.wait_for("STOPPING=1")
+    assert [d.lines[:2] for d in manager.all[1:3]] == [["READY=1", "STATUS=two"], ["STOPPING=1", "STATUS=stopping: the child says so"]]
+
+
 def test_the_ready_line_is_what_ready_notify_waits_for(sdwd, manager, child):
     sdwd("--heartbeat", "--ready=notify", command=child.command)
     child("beat()")

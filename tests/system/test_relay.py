@@ -155,6 +155,27 @@ def test_stopping_goes_up_and_a_stop_began(running, manager, child):
     assert run.wait() == 7
 
 
+def test_ready_right_before_stopping_goes_up_before_it(sdwd, manager, child):
+    run = sdwd("--ready=notify", command=child.command)
+    manager.wait_for("STATUS=starting: waiting for the child's READY=1")
+    # Both are there when sdwd comes to read: systemd would take the end of a start for a failure (protocol).
+    os.kill(run.pid, signal.SIGSTOP)
+    child("notify('READY=1'), notify('STOPPING=1')")
+    os.kill(run.pid, signal.SIGCONT)
+    assert manager.wait_for("STOPPING=1").at >= manager.wait_ready().at
+    child.tell("os._exit(0)")
+    assert run.wait() == 0
+
+
+def test_a_status_right_before_stopping_goes_up_before_it(running, manager, child):
+    running()
+    child("notify('STATUS=one')")
+    manager.wait_for("STATUS=one")
+    # It would have waited for its second.
+    child("notify('STATUS=two'), notify('STOPPING=1')")
+    assert manager.wait_for("STOPPING=1").at >= manager.wait_for("STATUS=two").at
+
+
 def test_a_reload_goes_up_and_ready_ends_it(running, manager, child):
     running("--notify", "--ready=exec")
     child("notify('READY=1')")
