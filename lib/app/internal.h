@@ -298,6 +298,7 @@ void reload_give_up(struct supervisor *s); /* the child answers itself, or a sto
 /* reap.c */
 void reap_turn(struct supervisor *s); /* a bounded turn; is_reap_due: more may wait */
 void reap_last(struct supervisor *s);
+void reap_last_words(struct supervisor *s); /* of the supervised process, which has ended */
 
 /* adopt.c */
 int adopt_init(struct supervisor *s, struct text *error);

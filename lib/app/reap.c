@@ -12,14 +12,21 @@
 /* After a waitid(2) that failed. */
 #define REAP_AGAIN (100 * USEC_PER_MSEC)
 
+/* However late we read it: without READY=1 systemd would call a good end a failure, and a STATUS
+ * may be the reason of a bad one. */
+void reap_last_words(struct supervisor *s) {
+	relay_drain(s, USEC_INFINITY);
+	if (s->life >= LIFE_STARTING)
+		looks_hear(s);
+	supervisor_check_ready(s);
+	/* Of a stop that had a reason that is what stays to be read. */
+	if (s->life < LIFE_STOPPING ||
+	    (s->monitor.service != SERVICE_UNHEALTHY && s->ending.reason[0] == '\0'))
+		status_send_due(s);
+}
+
 static void on_child(struct supervisor *s, const struct reaped *r) {
 	if (r->is_gone) {
-		/* What it said last counts, however late we read it: without READY=1 systemd would
-		 * call a good end a failure. */
-		if (s->life == LIFE_STARTING) {
-			looks_hear(s);
-			supervisor_check_ready(s);
-		}
 		s->child.pid = 0;
 		if (adopt_takes_exit(s, r->wait_status, true))
 			return;
@@ -53,7 +60,7 @@ static void on_reaped(void *context, const struct reaped *r) {
 	/* What a sender said is read before its end is acted on. Of others than the child only
 	 * while there is time: who sends without end must not keep everybody from being reaped. */
 	if (r->is_gone && r->pid == s->child.pid)
-		relay_drain(s, USEC_INFINITY);
+		reap_last_words(s);
 	else if (r->is_gone && usec_now() < s->reap_until_at)
 		relay_drain(s, s->reap_until_at);
 	if (r->pid == s->child.pid)

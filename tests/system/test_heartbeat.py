@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from puppet import child, open_fds, running, wait_until  # pylint: disable=unused-import
+from puppet import child, open_fds, running, state_of, wait_until  # pylint: disable=unused-import
 
 
 # The fd -----------------------------------------------------------------------------------------------------------
@@ -192,6 +192,18 @@ def test_what_lines_say_before_a_stopping_line_goes_up_before_it(sdwd, manager, 
     child("beat(b'READY=1\\nSTATUS=two\\nSTOPPING=1\\n')")
     manager.wait_for("STOPPING=1")
     assert [d.lines[:2] for d in manager.all[1:3]] == [["READY=1", "STATUS=two"], ["STOPPING=1", "STATUS=stopping: the child says so"]]
+
+
+def test_the_last_status_line_goes_up(running, manager, child):
+    run = running("--heartbeat", "--ready=exec")
+    pid = child("os.getpid()")
+    # Neither is read when the child is gone.
+    os.kill(run.pid, signal.SIGSTOP)
+    child.tell("beat(b'STATUS=cannot open the database\\n'), os._exit(4)")
+    wait_until(lambda: state_of(pid) == "Z", "end of the child")
+    os.kill(run.pid, signal.SIGCONT)
+    assert run.wait() == 4
+    manager.wait_for("STATUS=cannot open the database")
 
 
 def test_the_ready_line_is_what_ready_notify_waits_for(sdwd, manager, child):

@@ -76,7 +76,7 @@ def test_the_end_right_behind_a_trigger_does_not_hide_it(running, manager, child
     wait_until(lambda: state_of(pid) == "Z", "end of the child")
     os.kill(run.pid, signal.SIGCONT)
     assert run.wait() == 5
-    assert manager.matching("WATCHDOG=trigger")
+    manager.wait_for("WATCHDOG=trigger")
 
 
 def test_trigger_needs_no_probe(running, manager, child):
@@ -327,6 +327,34 @@ def test_a_sender_that_dies_at_once_is_heard(sdwd, manager, child):
     child.tell("notify('ERRNO=2\\nX_LAST=1'), os._exit(4)")
     assert run.wait() == 4
     assert manager.wait_for("X_LAST=1").lines == ["ERRNO=2", "X_LAST=1"]
+
+
+def test_the_last_status_goes_up(running, manager, child):
+    run = running()
+    child("notify('STATUS=one')")
+    manager.wait_for("STATUS=one")
+    # It would have waited for its second.
+    child.tell("notify('STATUS=cannot open the database'), os._exit(4)")
+    assert run.wait() == 4
+    manager.wait_for("STATUS=cannot open the database")
+
+
+def test_the_last_status_goes_up_during_a_stop_as_well(running, manager, child):
+    run = running()
+    child("signal.signal(signal.SIGTERM, lambda *_: (notify('STATUS=cannot save'), os._exit(4)))")
+    run.signal(signal.SIGTERM)
+    assert run.wait() == 4
+    manager.wait_for("STATUS=cannot save [stopping]")
+
+
+def test_the_last_status_does_not_hide_why_it_was_stopped(running, manager, child):
+    run = running("--on-unhealthy=kill")
+    child("signal.signal(signal.SIGTERM, lambda *_: (notify('STATUS=bye'), notify('X_BYE=1'), os._exit(4)))")
+    child("notify('WATCHDOG=trigger')")
+    assert run.wait() == 124
+    manager.wait_for("X_BYE=1")
+    manager.never("STATUS=", 0.2)
+    assert "(WATCHDOG=trigger)" in manager.statuses()[-1]
 
 
 def test_orphans_that_die_at_once_are_heard(running, manager, child):
