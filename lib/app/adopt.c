@@ -85,6 +85,9 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 	unwatch_pid(s);
 	if (pid <= 0 || is_own_child(pid))
 		return; /* the reaper knows its status */
+	reap_last_words(s);
+	if (s->child.pid != pid)
+		return; /* it named another one (MAINPID=) */
 	s->child.pid = 0;
 	if (!adopt_takes_exit(s, 0, false)) {
 		log_warning("pid %d has ended, and only its parent knows how: sdwd exits with 1",

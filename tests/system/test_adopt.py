@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from puppet import Puppet, child, state_of, wait_until  # pylint: disable=unused-import
+from puppet import Puppet, child, running, state_of, wait_until  # pylint: disable=unused-import
 
 # What a scripted launcher is made of. daemon(f) forks twice as daemon(7) says; returns the pid of the one that runs f.
 _TOOLS = r"""
@@ -458,6 +458,29 @@ def test_mainpid_of_the_child_moves_it_too_and_is_not_forwarded(launch, manager,
         wait_until(lambda: new("os.getppid()") == run.pid, "the new one with us")
         end(new, 3)
         assert run.wait() == 3
+    finally:
+        new.close()
+
+
+@pytest.mark.parametrize("words, status", [("X_LAST=1", 1), ("MAINPID=%d\nX_LAST=1", 4)])
+def test_the_last_words_of_a_grandchild_are_heard(running, manager, child, words, status):
+    run = running()
+    new = Puppet()
+    try:
+        first, pid = child("os.getpid()"), child(f"fork(os.execv, {new.command[0]!r}, {new.command!r})")
+        new("None")
+        child(f"notify('MAINPID={pid}')")
+        adopted(run, pid)
+        # Its words and its end are there when sdwd comes to read.
+        run.signal(signal.SIGSTOP)
+        new.tell(f"notify({words.replace('%d', str(first))!r}), os._exit(0)")
+        wait_until(lambda: state_of(pid) == "Z", "end of the grandchild")
+        run.signal(signal.SIGCONT)
+        manager.wait_for("X_LAST=1")
+        if status == 4:
+            adopted(run, first)
+            end(child, 4)
+        assert run.wait() == status
     finally:
         new.close()
 
