@@ -31,21 +31,24 @@ static int open_pidfd(pid_t pid) {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+static const char ended[] = "a process that has ended";
+
 /*
  * Not our own child: one that ended is there until its parent reaps it. Its state in /proc would
  * not do, which is Z also while only the main thread has ended; a pidfd is readable from the end
- * of the last thread on.
+ * of the last thread on.  Without one its end would never be known.
  */
-static bool has_ended(pid_t pid) {
+static const char *no_other(pid_t pid) {
 	cleanup(fd_closep) int fd = open_pidfd(pid);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	return fd < 0 ? errno == ESRCH : poll(&p, 1, 0) > 0;
+	if (fd < 0 && errno != ESRCH)
+		return "a process whose end sdwd cannot watch (pidfd_open)";
+	return fd < 0 || poll(&p, 1, 0) > 0 ? ended : NULL;
 }
 
 /* What @pid is that cannot be the daemon, or NULL: it is one of the service's living processes. */
 static const char *no_daemon(const struct supervisor *s, pid_t pid) {
-	static const char *const ended = "a process that has ended";
 	siginfo_t info = {0};
 	int r = helpers_have(&s->helpers, pid, s->now);
 
@@ -58,7 +61,7 @@ static const char *no_daemon(const struct supervisor *s, pid_t pid) {
 		return info.si_pid == 0 ? NULL : ended;
 	r = proc_is_descendant(pid);
 	if (r > 0)
-		return has_ended(pid) ? ended : NULL;
+		return no_other(pid);
 	return r == 0 ? "a process that sdwd did not start" : "a process that /proc does not show";
 }
 

@@ -15,6 +15,7 @@ import pytest
 
 import faults
 from control import make_instance  # pylint: disable=unused-import
+from puppet import Puppet, child, running  # pylint: disable=unused-import
 
 # A few at a time: most of a run is waiting.
 JOBS = 6
@@ -200,3 +201,19 @@ def test_a_pause_without_memory_is_none_and_never_one_without_an_end(make_instan
         if not report.read()[1]:
             break
     assert number > 10
+
+
+def test_a_process_whose_end_cannot_be_watched_is_not_supervised(running, child, build, tmp_path):
+    report = faults.Report(tmp_path / "report")
+    run = running(env={"LD_PRELOAD": build / "tests/system/fault.so", "SDWD_FAULT_REPORT": report.path,
+                       "SDWD_FAULT": f"sdwd pidfd_open 1 1000000 {errno.EPERM}"})
+    new = Puppet()
+    try:
+        pid = child(f"fork(os.execv, {new.command[0]!r}, {new.command!r})")
+        new("None")
+        child(f"notify('MAINPID={pid}')")
+        run.wait_stderr(f"MAINPID={pid} of the child names a process whose end sdwd cannot watch (pidfd_open): ignored")
+        child.tell("os._exit(3)")
+        assert run.wait() == 3
+    finally:
+        new.close()
