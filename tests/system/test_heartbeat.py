@@ -198,10 +198,11 @@ def test_the_last_status_line_goes_up(running, manager, child):
     run = running("--heartbeat", "--ready=exec")
     pid = child("os.getpid()")
     # Neither is read when the child is gone.
-    os.kill(run.pid, signal.SIGSTOP)
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop")
     child.tell("beat(b'STATUS=cannot open the database\\n'), os._exit(4)")
     wait_until(lambda: state_of(pid) == "Z", "end of the child")
-    os.kill(run.pid, signal.SIGCONT)
+    run.signal(signal.SIGCONT)
     assert run.wait() == 4
     manager.wait_for("STATUS=cannot open the database")
 

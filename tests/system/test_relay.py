@@ -58,9 +58,10 @@ def test_a_ping_right_behind_a_trigger_does_not_hide_it(running, manager, child,
     run = running("--notify", "--ready=exec", f"--on-unhealthy={mode}", watchdog=60)
     child("notify('READY=1')")
     # Both are there when sdwd comes to read.
-    os.kill(run.pid, signal.SIGSTOP)
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop")
     child("notify('WATCHDOG=trigger'), notify('WATCHDOG=1')")
-    os.kill(run.pid, signal.SIGCONT)
+    run.signal(signal.SIGCONT)
     run.wait_stderr("(trigger)")
     if mode == "trigger":
         manager.wait_for("WATCHDOG=trigger")
@@ -71,10 +72,11 @@ def test_a_ping_right_behind_a_trigger_does_not_hide_it(running, manager, child,
 def test_the_end_right_behind_a_trigger_does_not_hide_it(running, manager, child):
     run = running("--notify", "--ready=exec", "--on-unhealthy=trigger", watchdog=60)
     pid = child("os.getpid()")
-    os.kill(run.pid, signal.SIGSTOP)
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop")
     child.tell("notify('WATCHDOG=trigger'), os._exit(5)")
     wait_until(lambda: state_of(pid) == "Z", "end of the child")
-    os.kill(run.pid, signal.SIGCONT)
+    run.signal(signal.SIGCONT)
     assert run.wait() == 5
     manager.wait_for("WATCHDOG=trigger")
 
@@ -159,9 +161,10 @@ def test_ready_right_before_stopping_goes_up_before_it(sdwd, manager, child):
     run = sdwd("--ready=notify", command=child.command)
     manager.wait_for("STATUS=starting: waiting for the child's READY=1")
     # Both are there when sdwd comes to read: systemd would take the end of a start for a failure (protocol).
-    os.kill(run.pid, signal.SIGSTOP)
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop")
     child("notify('READY=1'), notify('STOPPING=1')")
-    os.kill(run.pid, signal.SIGCONT)
+    run.signal(signal.SIGCONT)
     assert manager.wait_for("STOPPING=1").at >= manager.wait_ready().at
     child.tell("os._exit(0)")
     assert run.wait() == 0
@@ -350,7 +353,7 @@ def test_the_last_status_goes_up_during_a_stop_as_well(running, manager, child):
 def test_the_last_status_does_not_hide_why_it_was_stopped(running, manager, child):
     run = running("--on-unhealthy=kill")
     child("signal.signal(signal.SIGTERM, lambda *_: (notify('STATUS=bye'), notify('X_BYE=1'), os._exit(4)))")
-    child("notify('WATCHDOG=trigger')")
+    child.tell("notify('WATCHDOG=trigger')")
     assert run.wait() == 124
     manager.wait_for("X_BYE=1")
     manager.never("STATUS=", 0.2)
