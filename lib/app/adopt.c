@@ -34,9 +34,8 @@ static int open_pidfd(pid_t pid) {
 static const char ended[] = "a process that has ended";
 
 /*
- * Not our own child: one that ended is there until its parent reaps it. Its state in /proc would
- * not do, which is Z also while only the main thread has ended; a pidfd is readable from the end
- * of the last thread on.  Without one its end would never be known.
+ * Not our own child: ended, it is there until its parent reaps it. In /proc it is Z also while only
+ * the main thread has ended; a pidfd tells of the last one.  Without it nobody would.
  */
 static const char *no_other(pid_t pid) {
 	cleanup(fd_closep) int fd = open_pidfd(pid);
@@ -296,18 +295,15 @@ static bool has_living_older(struct supervisor *s) {
 
 bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
 	struct adopt *a = &s->adopt;
-	bool is_launcher;
 	pid_t other;
 
 	unwatch_pid(s);
 	if (s->life >= LIFE_STOPPING)
 		return false;
-	/* --forking: what remained may have been a step of daemon(7) between launcher and daemon.
-	 */
-	is_launcher = a->step == ADOPT_LAUNCHER ||
-		      (a->step == ADOPT_DONE && s->now < a->settle_at && !a->path &&
-		       wait_status == 0 && find_remaining(s, &other) > 0);
-	if (is_launcher) {
+	/* --forking: what remained may have been a step of daemon(7) on the way to the daemon. */
+	if (a->step == ADOPT_LAUNCHER ||
+	    (a->step == ADOPT_DONE && s->now < a->settle_at && !a->path && wait_status == 0 &&
+	     find_remaining(s, &other) > 0)) {
 		if (wait_status != 0)
 			return false;
 		a->settle_at = usec_add(s->now, SETTLE);
@@ -319,6 +315,11 @@ bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
 		status_changed(s);
 		return true;
 	}
+	/* It may name another one by now. */
+	if (a->path)
+		read_pidfile(s);
+	if (s->child.pid > 0)
+		return true;
 	if (a->path && has_living_older(s)) {
 		/* Known now: the older one takes it back when the file names it. */
 		a->step = ADOPT_TAKE_BACK;

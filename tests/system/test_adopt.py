@@ -392,6 +392,30 @@ def test_a_rewritten_file_moves_supervision(upgraded, child, tmp_path):
 
 
 @pytest.mark.option("pidfile")
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_old_one_that_ends_right_after_the_rewrite_is_not_the_end(launch, manager, child, pidfile, code):
+    run = launch("write(P, daemon(puppet))")
+    old_pid = child("os.getpid()")
+    manager.wait_ready()
+    new = Puppet()
+    try:
+        pid = child(f"fork(os.execv, {new.command[0]!r}, {new.command!r})")
+        new("None")
+        # The new file and the end are there when sdwd comes to look.
+        run.signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(run.pid) == "T", "stop")
+        write(pidfile, pid)
+        end(child, code)
+        wait_until(lambda: state_of(old_pid) == "Z", "end of the old one")
+        run.signal(signal.SIGCONT)
+        adopted(run, pid)
+        end(new, 6)
+        assert run.wait() == 6
+    finally:
+        new.close()
+
+
+@pytest.mark.option("pidfile")
 def test_the_older_one_takes_it_back_when_the_newer_ends(upgraded, child, pidfile, tmp_path):
     run, old_pid, new, pid = upgraded
     end(new, 1)
@@ -473,6 +497,7 @@ def test_the_last_words_of_a_grandchild_are_heard(running, manager, child, words
         adopted(run, pid)
         # Its words and its end are there when sdwd comes to read.
         run.signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(run.pid) == "T", "stop")
         new.tell(f"notify({words.replace('%d', str(first))!r}), os._exit(0)")
         wait_until(lambda: state_of(pid) == "Z", "end of the grandchild")
         run.signal(signal.SIGCONT)
