@@ -149,7 +149,8 @@ static void finish_before_stop(struct supervisor *s) {
 }
 
 static void stop(struct supervisor *s) {
-	if (s->life >= LIFE_STOPPING)
+	/* What we have decided on is not given up for a child that says so and hangs. */
+	if (s->life >= LIFE_STOPPING || (s->monitor.is_latched && s->mode == ON_UNHEALTHY_KILL))
 		return;
 	log_info("the child says that it is stopping");
 	supervisor_event(s, LIFE_STOP_MESSAGE);

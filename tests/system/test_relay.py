@@ -157,6 +157,16 @@ def test_stopping_goes_up_and_a_stop_began(running, manager, child):
     assert run.wait() == 7
 
 
+def test_stopping_does_not_save_a_child_that_shall_be_ended(running, manager, child):
+    run = running("--on-unhealthy=kill", "--dump-signal=USR1", "--dump-wait=300ms", "--kill-timeout=200ms")
+    child("signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    # As programs do that take the signal for the word to end.
+    child("signal.signal(signal.SIGUSR1, lambda *_: notify('STOPPING=1'))")
+    child.tell("notify('WATCHDOG=trigger')")
+    manager.wait_for("STOPPING=1")
+    assert run.wait() == 124
+
+
 def test_ready_right_before_stopping_goes_up_before_it(sdwd, manager, child):
     run = sdwd("--ready=notify", command=child.command)
     manager.wait_for("STATUS=starting: waiting for the child's READY=1")
