@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from control import make_instance  # pylint: disable=unused-import
 from puppet import Puppet, child, running, state_of, wait_until  # pylint: disable=unused-import
 
 # What a scripted launcher is made of. daemon(f) forks twice as daemon(7) says; returns the pid of the one that runs f.
@@ -632,3 +633,36 @@ def test_helpers_that_end_leave_no_zombie(launch, manager, child):
     # Orphans of the daemon's helpers were ours to reap.
     tasks = open(f"/proc/{run.pid}/task/{run.pid}/children", encoding="utf-8").read().split()
     wait_until(lambda: [p for p in tasks if state_of(int(p)) == "Z"] == [], "no zombie")
+
+
+# Its first parent hears of its stop, as a shell with jobs does, and writes who that was.
+_HEARS_OF_THE_STOP = r"""
+def parent():
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        sleep()
+    write(P, pid)
+    os.waitpid(pid, os.WUNTRACED)
+    write(P + ".parent", os.getpid())
+    sleep()
+daemon(parent)
+while not os.path.exists(P):
+    time.sleep(0.01)
+"""
+
+
+def test_a_stopped_daemon_that_loses_its_parent_is_stopped_still(make_instance, manager, pidfile):
+    one = make_instance(f"--pidfile={pidfile}", command=["/usr/bin/python3", "-SEc", _TOOLS + _HEARS_OF_THE_STOP, pidfile],
+                        watchdog=4)
+    manager.wait_ready()
+    os.kill(int(pidfile.read_text()), signal.SIGSTOP)
+    one.wait_status("stop", lambda s: s["process"] == "stopped")
+    parent = pidfile.with_name(pidfile.name + ".parent")
+    wait_until(parent.exists, "its parent's word")
+    begin = time.monotonic()
+    os.kill(int(parent.read_text()), signal.SIGKILL)
+    one.run.wait_stderr("unhealthy: process: the process is stopped")
+    assert not [d for d in manager.pings() if d.at > begin]
+    os.kill(int(pidfile.read_text()), signal.SIGCONT)
+    one.run.wait_stderr("healthy again")
