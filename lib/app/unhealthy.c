@@ -80,39 +80,11 @@ static bool start_hook(struct supervisor *s, const char *state) {
 	return true;
 }
 
-static void after_hook(struct supervisor *s) {
-	bool owes_recovery = s->act.owes_recovery;
-
-	s->act.at = USEC_INFINITY;
-	s->act.owes_recovery = false;
-	if (s->act.is_recovery)
-		s->act.step = ACT_IDLE;
-	else
-		finish(s);
-	s->act.is_recovery = false;
-	if (owes_recovery && s->life < LIFE_STOPPING) {
-		s->act.is_recovery = true;
-		if (!start_hook(s, "healthy"))
-			s->act.is_recovery = false;
-	}
-}
-
-void act_begin(struct supervisor *s) {
-	char reason[OUTCOME_TEXT_MAX], name[SIGNAL_STR_MAX];
-	struct text t = TEXT_OVER(reason);
+/* The dump signal and its wait, the hook, the action. */
+static void begin(struct supervisor *s) {
+	char name[SIGNAL_STR_MAX];
 	int r;
 
-	say_reason(s, &t);
-	message_unhealthy(s, reason);
-	status_changed(s);
-	if (s->mode == ON_UNHEALTHY_TRIGGER || s->mode == ON_UNHEALTHY_KILL)
-		monitor_latch(&s->monitor);
-	/* A hook of an earlier edge is still at it: it speaks for this one too. */
-	if (s->act.hook_pid > 0) {
-		s->act.is_recovery = false;
-		s->act.owes_recovery = false;
-		return;
-	}
 	if (s->conf->dump_signal > 0 && s->child.pid > 0) {
 		log_notice("sending %s to pid %d (--dump-signal)",
 			   signal_str(name, s->conf->dump_signal), s->child.pid);
@@ -128,11 +100,52 @@ void act_begin(struct supervisor *s) {
 		finish(s);
 }
 
+static void after_hook(struct supervisor *s) {
+	bool owes_recovery = s->act.owes_recovery, owes_edge = s->act.owes_edge;
+
+	s->act.at = USEC_INFINITY;
+	s->act.owes_recovery = s->act.owes_edge = false;
+	if (s->act.is_recovery)
+		s->act.step = ACT_IDLE;
+	else
+		finish(s);
+	s->act.is_recovery = false;
+	if (s->life >= LIFE_STOPPING)
+		return;
+	if (owes_edge) {
+		begin(s);
+	} else if (owes_recovery) {
+		s->act.is_recovery = true;
+		if (!start_hook(s, "healthy"))
+			s->act.is_recovery = false;
+	}
+}
+
+void act_begin(struct supervisor *s) {
+	char reason[OUTCOME_TEXT_MAX];
+	struct text t = TEXT_OVER(reason);
+
+	say_reason(s, &t);
+	message_unhealthy(s, reason);
+	status_changed(s);
+	if (s->mode == ON_UNHEALTHY_TRIGGER || s->mode == ON_UNHEALTHY_KILL)
+		monitor_latch(&s->monitor);
+	s->act.owes_recovery = false;
+	/* A hook of an earlier edge is still at it: it speaks for this one too; that of a recovery
+	 * says the opposite. */
+	if (s->act.hook_pid > 0) {
+		s->act.owes_edge = s->act.is_recovery;
+		return;
+	}
+	begin(s);
+}
+
 void act_recover(struct supervisor *s) {
 	message_recovered(s);
 	status_changed(s);
 	if (s->act.step == ACT_DUMP_WAIT || s->act.hook_pid > 0) {
-		s->act.owes_recovery = true;
+		s->act.owes_recovery = !s->act.is_recovery;
+		s->act.owes_edge = false;
 		return;
 	}
 	s->act.step = ACT_IDLE;
@@ -183,7 +196,7 @@ void act_turn(struct supervisor *s) {
 void act_stop(struct supervisor *s) {
 	s->act.at = USEC_INFINITY;
 	s->act.step = ACT_DONE;
-	s->act.owes_recovery = false;
+	s->act.owes_recovery = s->act.owes_edge = false;
 }
 
 void act_done(struct supervisor *s) {

@@ -321,6 +321,76 @@ def test_a_recovery_during_the_hook_is_told_after_it(beating, manager, child, ho
     manager.wait_ping()
 
 
+# Says that it is stuck, and what became of that is told by the next beat.
+TRIGGER = "beat(b'WATCHDOG=trigger\\n')"
+
+
+def test_who_is_unhealthy_again_during_the_hook_of_a_recovery_is_told_after_it(sdwd, manager, child, hook, tmp_path):
+    hook(f"echo $SDWD_STATE >>{{0}}; while test $SDWD_STATE = healthy -a ! -e {tmp_path}/go; do sleep 0.05; done; "
+         "echo end-$SDWD_STATE >>{0}")
+    run = sdwd("--heartbeat", "--silence=1h", f"--unhealthy-hook={tmp_path}/hook.sh", "--hook-timeout=1min",
+               command=child.command, watchdog=30)
+    child("beat()")
+    manager.wait_ready()
+    child(TRIGGER)
+    wait_line(hook, "end-unhealthy")
+    child("beat()")
+    wait_line(hook, "healthy")
+    child(TRIGGER)
+    wait_until(lambda: run.stderr().count("-> unhealthy") == 2, "second edge")
+    (tmp_path / "go").touch()
+    wait_until(lambda: hook.file.read_text().split().count("end-unhealthy") == 2, "hook of the second edge")
+    assert hook.file.read_text().split() == ["unhealthy", "end-unhealthy", "healthy", "end-healthy", "unhealthy", "end-unhealthy"]
+    child("beat()")
+    wait_until(lambda: hook.file.read_text().split()[-1] == "end-healthy", "hook of the second recovery")
+
+
+def test_who_is_healthy_again_during_the_hook_of_a_recovery_needs_no_other(sdwd, manager, child, hook, tmp_path):
+    hook(f"echo $SDWD_STATE >>{{0}}; while test $SDWD_STATE = healthy -a ! -e {tmp_path}/go; do sleep 0.05; done; "
+         "echo end-$SDWD_STATE >>{0}")
+    run = sdwd("--heartbeat", "--silence=1h", f"--unhealthy-hook={tmp_path}/hook.sh", "--hook-timeout=1min",
+               command=child.command, watchdog=30)
+    child("beat()")
+    manager.wait_ready()
+    child(TRIGGER)
+    wait_line(hook, "end-unhealthy")
+    child("beat()")
+    wait_line(hook, "healthy")
+    child(TRIGGER)
+    wait_until(lambda: run.stderr().count("-> unhealthy") == 2, "second edge")
+    child("beat()")
+    wait_until(lambda: run.stderr().count("healthy again") == 2, "second recovery")
+    (tmp_path / "go").touch()
+    wait_line(hook, "end-healthy")
+    # What came next would be heard before this one.
+    child(TRIGGER)
+    wait_until(lambda: hook.file.read_text().split().count("end-unhealthy") == 2, "hook of the third edge")
+    assert hook.file.read_text().split() == ["unhealthy", "end-unhealthy", "healthy", "end-healthy", "unhealthy", "end-unhealthy"]
+
+
+@pytest.mark.option("dump-wait")
+def test_a_recovery_that_did_not_last_the_dump_wait_is_not_told(sdwd, manager, child, hook, tmp_path):
+    hook("echo $SDWD_STATE >>{0}")
+    run = sdwd("--heartbeat", "--silence=1h", "--dump-signal=USR2", "--dump-wait=4s", f"--unhealthy-hook={tmp_path}/hook.sh",
+               command=child.command, watchdog=30)
+    child("signal.signal(signal.SIGUSR2, lambda *_: None)")
+    child("beat()")
+    manager.wait_ready()
+    child(TRIGGER)
+    run.wait_stderr("-> unhealthy")
+    child("beat()")
+    run.wait_stderr("healthy again")
+    child(TRIGGER)
+    wait_until(lambda: run.stderr().count("-> unhealthy") == 2, "second edge")
+    wait_line(hook, "unhealthy")
+    child("beat()")
+    wait_line(hook, "healthy")
+    # What came too often would be heard before this one.
+    child(TRIGGER)
+    wait_until(lambda: hook.file.read_text().split()[-1] == "unhealthy", "hook of the third edge")
+    assert hook.file.read_text().split() == ["unhealthy", "healthy", "unhealthy"]
+
+
 def test_a_stop_during_the_hook_goes_first(beating, manager, child, hook):
     hook("echo up >>{0}; exec sleep 999")
     run = beating("--on-unhealthy=kill", f"--unhealthy-hook={hook.file.parent}/hook.sh", "--hook-timeout=1h", watchdog=1)
