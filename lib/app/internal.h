@@ -276,6 +276,7 @@ void looks_say_run_out(const struct supervisor *s, size_t i, const struct lease 
 /* launch.c: surroundings, environment and start of the child */
 int launch_prepare(struct supervisor *s);
 int launch_start(struct supervisor *s);
+bool launch_is_late(struct supervisor *s); /* --start-timeout is over */
 
 /* forward.c: signals in */
 void forward_start(struct supervisor *s);

@@ -351,3 +351,19 @@ int launch_start(struct supervisor *s) {
 		log_warning("chdir /: %s", strerror(errno));
 	return 0;
 }
+
+/* What was said in time counts, though it is read late; so does READY=1 that the manager did not
+ * take yet: then this is asked again. */
+bool launch_is_late(struct supervisor *s) {
+	if (s->start_timeout_at > s->now)
+		return false;
+	if (s->life == LIFE_STARTING && !s->is_ready_sent) {
+		relay_drain(s, USEC_INFINITY);
+		looks_hear(s);
+		looks_judge(s);
+		supervisor_check_ready(s);
+	}
+	if (s->is_ready_sent && s->start_timeout_at != USEC_INFINITY)
+		s->start_timeout_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
+	return s->start_timeout_at <= s->now;
+}

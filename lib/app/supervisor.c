@@ -124,7 +124,7 @@ static void start_turn(struct supervisor *s) {
 	char missing[OUTCOME_TEXT_MAX];
 	struct text t = TEXT_OVER(missing);
 
-	if (s->start_timeout_at <= s->now) {
+	if (launch_is_late(s)) {
 		struct text reason = TEXT_OVER(s->ending.reason);
 
 		s->start_timeout_at = USEC_INFINITY;

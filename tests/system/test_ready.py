@@ -9,7 +9,7 @@ import time
 import pytest
 
 from faults import children
-from puppet import child, state_of, wait_until  # pylint: disable=unused-import
+from puppet import child, cpu_seconds, state_of, wait_until  # pylint: disable=unused-import
 
 
 def is_pingless_before_ready(manager):
@@ -222,6 +222,56 @@ def test_start_timeout_ends_with_ready(sdwd, manager, child):
     manager.wait_ready()
     wait_until(lambda: time.monotonic() > run.started_at + 3.3, "time")
     assert run.is_running() and "start-timeout" not in run.stderr()
+
+
+# Says it while sdwd stands still, from half a second before 1.5 s to a tenth after them: not long enough for a stall.
+IN_TIME = """import os, signal, socket, sys, time
+began = float(open('/proc/self/stat').read().rpartition(')')[2].split()[19]) / os.sysconf('SC_CLK_TCK')
+def age():
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
+while age() < 1:
+    time.sleep(0.01)
+os.kill(os.getppid(), signal.SIGSTOP)
+address = os.environ['NOTIFY_SOCKET']
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', address.replace('@', chr(0)))
+said = age()
+while age() < 1.6:
+    time.sleep(0.01)
+with open(sys.argv[1], 'w') as f:
+    f.write(str(said))
+os.kill(os.getppid(), signal.SIGCONT)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.option("start-timeout")
+def test_what_was_said_within_the_start_timeout_counts_however_late_it_is_read(sdwd, manager, tmp_path):
+    for turn in range(10):
+        said = tmp_path / f"said-{turn}"
+        run = sdwd("--notify", "--start-timeout=1500ms", command=["/usr/bin/python3", "-SEc", IN_TIME, said])
+        wait_until(lambda r=run: "ready after" in r.stderr() or not r.is_running(), "end of the start")
+        if run.is_running():
+            break
+        # A busy machine may have been too late for it.
+        assert not said.exists() or float(said.read_text()) > 1.45, run.stderr()
+    assert run.is_running() and "--start-timeout" not in run.stderr()
+    manager.wait_ready()
+
+
+@pytest.mark.option("start-timeout")
+def test_a_manager_that_does_not_read_is_no_slow_start(sdwd, manager, child):
+    """Nor is one that does not take what the child says before its READY=1."""
+    manager.pause()
+    full_queue(manager)
+    run = sdwd("--notify", "--start-timeout=3s", command=child.command)
+    child("[notify('X_A=1') for _ in range(258)], notify('READY=1')")
+    used = cpu_seconds(run.pid)
+    wait_until(lambda: time.monotonic() > run.started_at + 4, "time")
+    assert run.is_running() and "--start-timeout" not in run.stderr()
+    assert cpu_seconds(run.pid) - used < 0.5, "nor does sdwd wait for it without rest"
+    manager.resume()
+    manager.wait_ready()
+    run.wait_stderr("ready after")
 
 
 @pytest.mark.option("extend-start")
