@@ -130,6 +130,11 @@ void act_begin(struct supervisor *s) {
 	status_changed(s);
 	if (s->mode == ON_UNHEALTHY_TRIGGER || s->mode == ON_UNHEALTHY_KILL)
 		monitor_latch(&s->monitor);
+	/* READY=1 that the manager did not take yet is not true any more. */
+	if (s->life == LIFE_STARTING) {
+		notifier_drop(&s->notifier, TOKEN_READY);
+		s->is_ready_sent = false;
+	}
 	s->act.owes_recovery = false;
 	/* A hook of an earlier edge is still at it: it speaks for this one too; that of a recovery
 	 * says the opposite. */

@@ -185,6 +185,26 @@ def test_a_manager_that_goes_and_comes_back(sdwd, manager, child):
     assert len(manager.matching("READY=1")) == 1 and "unhealthy:" not in run.stderr()
 
 
+@pytest.mark.parametrize("word", ["WATCHDOG=trigger", ""], ids=["trigger", "closed"])
+def test_a_ready_that_waits_is_taken_back_when_health_is_lost(sdwd, manager, child, word):
+    manager.pause()
+    full_queue(manager)
+    run = sdwd("--heartbeat", "--silence=1h", "--log-level=debug", command=child.command, watchdog=2)
+    child("beat()")
+    run.wait_stderr("heartbeat: pass (ok)")
+    child("beat(b'WATCHDOG=trigger\\n')" if word else "os.close(int(os.environ['SDWD_HEARTBEAT_FD']))")
+    run.wait_stderr("withholding READY=1 until the service recovers")
+    manager.resume()
+    manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("unhealthy: heartbeat: "))
+    assert manager.ready_at is None
+    if not word:
+        return
+    child("beat()")
+    manager.wait_ready()
+    run.wait_stderr("healthy again")
+    manager.wait_ping()
+
+
 def test_a_stop_takes_a_waiting_ready_with_it(sdwd, manager, child):
     manager.pause()
     full_queue(manager)
