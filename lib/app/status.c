@@ -29,7 +29,7 @@ static ptrdiff_t find_worst(const struct supervisor *s) {
 
 		if (p->is_optional)
 			continue;
-		if (p->health.state != HEALTH_UP || p->health.was_granted)
+		if (p->health.state != HEALTH_UP)
 			return (ptrdiff_t)i;
 		if (degraded < 0 && health_is_degraded(&p->health))
 			degraded = (ptrdiff_t)i;

@@ -282,6 +282,20 @@ def test_nothing_is_ended_while_paused_and_an_unhealthy_service_recovers_with_it
     assert one.run.is_running() and "unhealthy:" not in one.run.stderr()
 
 
+def test_after_a_pause_the_one_that_fails_is_named_and_not_one_that_was_not_heard_since(make_instance, manager, child, tmp_path):
+    good = tmp_path / "good"
+    good.touch()
+    one = make_instance("--notify", f"--exec=test -e {good}", "--interval=100ms", "--fall=1000", command=child.command,
+                        watchdog=300)
+    child("notify('READY=1')")
+    manager.wait_ready()
+    one.ask("Pause")
+    one.ask("Resume")
+    good.unlink()
+    one.run.wait_stderr("degraded: ")
+    assert "degraded: exec: exited with 1 (1 of 1000)" in one.run.stderr()
+
+
 def test_the_child_says_trigger_while_paused(make_instance, manager, child):
     one = make_instance("--notify", command=child.command, watchdog=1)
     child("notify('READY=1')")
