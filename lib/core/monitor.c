@@ -244,11 +244,16 @@ bool monitor_stall_wants_ping(const struct monitor *m, usec_t scheduled_at) {
 usec_t monitor_stall_credit(struct monitor *m, usec_t scheduled_at, usec_t now) {
 	usec_t gap = usec_add(usec_sub(now, scheduled_at), m->slack_usec);
 	usec_t credit = stall_credit(&m->stall, gap, now);
+	usec_t latest_at = usec_add(now, m->slack_usec);
 
 	/* The ping of this stall may have looked at the process just now: never into the future. */
 	m->process_good_at = MIN(now, usec_add(m->process_good_at, credit));
 	for (size_t i = 0; i < m->n_probes; i++) {
+		struct lease *lease = &m->probes[i].health.lease;
+
 		health_shift(&m->probes[i].health, credit);
+		/* Nor what was read since we woke, and before this. */
+		lease->evidence_at = MIN(lease->evidence_at, latest_at);
 		schedule_shift(&m->probes[i].schedule, credit);
 	}
 	return credit;

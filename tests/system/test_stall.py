@@ -72,6 +72,26 @@ def test_a_silent_child_does_not_gain_for_ever(beating, manager, child):
     assert time.monotonic() - continued < 3
 
 
+def test_what_is_read_after_a_stall_is_no_evidence_of_later_than_that(sdwd, manager, child):
+    """The end of an orphan makes sdwd read what the child said, before it takes the time of the stall out."""
+    run = sdwd("--notify", "--silence=1s", command=child.command, watchdog=2)
+    child("r, w = os.pipe()")
+    child("fork(lambda: os.write(w, b'%d' % fork(time.sleep, 1000)))")
+    orphan = int(child("os.read(r, 20)"))
+    child("notify('READY=1\\nWATCHDOG=1'), repeat(0.05, notify, 'WATCHDOG=1')")
+    manager.wait_ping()
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    child("stop(), notify('WATCHDOG=1')")
+    time.sleep(8)
+    os.kill(orphan, signal.SIGKILL)
+    wait_until(lambda: state_of(orphan) == "Z", "end of the orphan")
+    continued = time.monotonic()
+    run.signal(signal.SIGCONT)
+    run.wait_stderr("unhealthy: notify: no sign of life")
+    assert time.monotonic() - continued < 6
+
+
 def test_a_stop_that_came_meanwhile_is_obeyed_first(beating, manager, child):
     run = beating("--silence=500ms", watchdog=0.6)
     manager.wait_ping()

@@ -154,6 +154,17 @@ static void test_a_look_at_the_process_in_a_stall_does_not_count_twice(void **st
 	assert_int_equal(m.process_good_at, 100 * SEC);
 }
 
+static void test_what_was_read_since_a_stall_gains_no_more_than_the_slack(void **state) {
+	struct monitor m;
+
+	monitor_init(&m, W, &push_conf, 1, 1, false, 0);
+	monitor_feed(&m, 0, VERDICT_PASS, SEC);
+	monitor_ready(&m, SEC);
+	monitor_feed(&m, 0, VERDICT_PASS, 100 * SEC);
+	monitor_stall_credit(&m, 5 * SEC, 100 * SEC);
+	assert_int_equal(lease_end(&m.probes[0].health.lease), 100 * SEC + SLACK + PUSH_LEASE);
+}
+
 static void test_a_tiny_w_keeps_its_order(void **state) {
 	struct monitor m;
 
@@ -194,6 +205,7 @@ int main(void) {
 		cmocka_unit_test(test_frozen_together_the_child_gets_the_slack_to_speak),
 		cmocka_unit_test(test_frozen_together_a_silent_child_is_bad_after_the_slack),
 		cmocka_unit_test(test_a_look_at_the_process_in_a_stall_does_not_count_twice),
+		cmocka_unit_test(test_what_was_read_since_a_stall_gains_no_more_than_the_slack),
 		cmocka_unit_test(test_a_tiny_w_keeps_its_order),
 		cmocka_unit_test(test_an_endless_lease_is_pinged_for_every_half_w),
 	};
