@@ -25,6 +25,9 @@ static void tell(struct supervisor *s, const char *message) {
 void reload_begin(struct supervisor *s, int number) {
 	char message[64], name[SIGNAL_STR_MAX];
 
+	/* What the child said before it gets the signal, however late it is read. */
+	relay_drain(s, s->now);
+	looks_hear(s);
 	/* A second signal begins it anew: what was found out before it says nothing any more. */
 	if ((s->life != LIFE_RUNNING && s->life != LIFE_UNHEALTHY) || s->is_reloading)
 		return;

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from puppet import child, wait_until  # pylint: disable=unused-import
+from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 from scripted import Scripted
 
 SEEN = ["--log-target=stderr"]
@@ -54,6 +54,25 @@ def test_the_handshake_ends_with_the_next_beat(sdwd, manager, child):
     ask(run, manager, child)
     child("beat()")
     manager.wait_for("READY=1", count=3)
+
+
+@pytest.mark.option("reload")
+@pytest.mark.parametrize("probe,says", [("--heartbeat", "beat()"), ("--notify", "notify('WATCHDOG=1')")])
+def test_what_was_said_before_the_signal_does_not_end_it(sdwd, manager, child, probe, says):
+    run = sdwd(probe, "--silence=1h", "--ready=exec", "--reload=signal", *SEEN, command=child.command, watchdog=60)
+    child(COUNTER)
+    manager.wait_ready()
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    child(says)
+    run.signal(signal.SIGHUP)
+    run.signal(signal.SIGCONT)
+    up = manager.wait_for("RELOADING=1")
+    wait_until(lambda: child("len(hups)") == 1, "SIGHUP at the child")
+    no_second_ready(manager)
+    assert len(readies(manager)) == 1
+    child(says)
+    manager.wait_for("READY=1", after=up.at)
 
 
 @pytest.mark.option("reload")
