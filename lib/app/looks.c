@@ -378,8 +378,13 @@ usec_t looks_stall(struct supervisor *s, usec_t scheduled_at) {
 			send_ping(s);
 	}
 	credit = monitor_stall_credit(&s->monitor, scheduled_at, s->now);
-	for (size_t i = 0; i < s->n_slots; i++)
-		s->slots[i].closed_at = usec_add(s->slots[i].closed_at, credit);
+	for (size_t i = 0; i < s->n_slots; i++) {
+		usec_t moved_at = usec_add(s->slots[i].closed_at, credit);
+
+		/* What was found closed since we woke has its own time. */
+		if (moved_at != USEC_INFINITY)
+			s->slots[i].closed_at = MIN(moved_at, usec_add(s->now, CLOSED_GRACE));
+	}
 	counters_stall(&s->counters, credit);
 	message_stall(s, usec_sub(s->now, scheduled_at), credit);
 	return credit;

@@ -92,6 +92,35 @@ def test_what_is_read_after_a_stall_is_no_evidence_of_later_than_that(sdwd, mana
     assert time.monotonic() - continued < 6
 
 
+FORKS_AWAY = """import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() > 0:
+        os._exit(0)
+    os.closerange(3, 1000)
+    time.sleep(1000)
+os.wait()
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+"""
+
+
+def test_a_pipe_found_closed_after_a_stall_counts_a_second_later(sdwd, manager, tmp_path):
+    go = tmp_path / "go"
+    run = sdwd("--forking", "--heartbeat", "--on-unhealthy=warn", command=["/usr/bin/python3", "-SEc", FORKS_AWAY, go])
+    manager.wait_for(lambda d: d.fields.get("STATUS", "").startswith("starting: the command still runs"))
+    launcher = run.child(command="closerange")
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    go.touch()
+    wait_until(lambda: state_of(launcher) == "Z", "end of the launcher")
+    time.sleep(8)
+    continued = time.monotonic()
+    run.signal(signal.SIGCONT)
+    run.wait_stderr("unhealthy: heartbeat: the pipe was closed before the first beat")
+    assert 1 <= time.monotonic() - continued < 7
+
+
 def test_a_stop_that_came_meanwhile_is_obeyed_first(beating, manager, child):
     run = beating("--silence=500ms", watchdog=0.6)
     manager.wait_ping()
