@@ -302,6 +302,11 @@ int launch_start(struct supervisor *s) {
 	}
 	if (r < 0)
 		log_warning("PR_SET_CHILD_SUBREAPER: %s; orphans will not be seen", strerror(-r));
+	r = self_keep_scheduling();
+	if (r != 0)
+		log_warning("SCHED_RESET_ON_FORK: the command does not get the scheduling of the "
+			    "unit: %s",
+			    r < 0 ? strerror(-r) : "SystemCallFilter= would kill it for that");
 	r = surroundings_make(s, &surroundings);
 	if (r < 0) {
 		if (r == -ENOMEM)

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "sys/envp.h"
+#include "sys/self.h"
 #include "sys/selinux.h"
 
 /*
@@ -289,6 +290,7 @@ __attribute__((noreturn)) static void run_child(struct launch *l) {
 		fail(l, CHILD_STAGE_FDS, -r);
 	write_pids(l);
 
+	self_pass_on_scheduling();
 	signals_restore(conf->signals);
 	if (conf->domain)
 		execute_in_domain(l);

@@ -19,6 +19,8 @@
 
 #define OOM_SCORE_PATH "/proc/self/oom_score_adj"
 #define OOM_SCORE_TEXT_MAX 16
+/* More than the longest /proc/PID/stat: 52 numbers of at most 20 digits. */
+#define STAT_MAX 1280
 
 /* Where sdwd ends without a status of the child's: its own failure, as in sdwd(1). */
 #define SELF_EXIT_FAILURE 125
@@ -32,11 +34,18 @@ static struct {
 	char oom_score[OOM_SCORE_TEXT_MAX];
 } before;
 
+/* What sdwd was started with, where a fork resets it, for self_pass_on_scheduling(). */
+static struct {
+	bool is_reset;
+	int policy, nice;
+	struct sched_param parameters;
+} given;
+
 /*
  * SystemCallFilter= without SystemCallErrorNumber= kills, and there is no way to ask for it: a
- * process is forked to see whether it dies.
+ * process is forked to see whether it dies. *@ret_error: what the call returned there.
  */
-static int without_dying(int (*call)(int), int argument) {
+static int try_out(int (*call)(int), int argument, int *ret_error) {
 	pid_t pid = fork(), r;
 	int status;
 
@@ -45,15 +54,21 @@ static int without_dying(int (*call)(int), int argument) {
 	if (pid == 0) {
 		/* No core of it. */
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-		(void)call(argument);
-		_exit(0);
+		_exit(-call(argument));
 	}
 	do
 		r = waitpid(pid, &status, 0);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return -errno;
-	return WIFSIGNALED(status) ? SELF_DEADLY : call(argument);
+	*ret_error = -WEXITSTATUS(status);
+	return WIFSIGNALED(status) ? SELF_DEADLY : 0;
+}
+
+static int without_dying(int (*call)(int), int argument) {
+	int error, r = try_out(call, argument, &error);
+
+	return r == 0 ? call(argument) : r;
 }
 
 static int lock_memory(int flags) {
@@ -143,6 +158,58 @@ int self_set_oom_score(int adjust) {
 		return r;
 	length = snprintf(text, sizeof(text), "%d\n", adjust);
 	return write_oom_score(text, (size_t)length);
+}
+
+/*
+ * Only these lose something by a fork: real-time policies, and nice values below 0 (sched(7)). Of
+ * all others nothing is asked by a system call that a filter may not know.
+ */
+static bool has_what_a_fork_resets(void) {
+	cleanup(fd_closep) int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	char text[STAT_MAX + 1];
+	ptrdiff_t n = fd < 0 ? -1 : fd_read_all(fd, text, STAT_MAX);
+	const char *p;
+	long priority;
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	/* Field 18, proc(5): 20 + nice, and below 0 of a real-time policy. */
+	return p &&
+	       sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
+		      &priority) == 1 &&
+	       priority < 20;
+}
+
+/* In a forked process: async-signal-safe. */
+static int take_given(int unused) {
+	if (sched_setscheduler(0, given.policy, &given.parameters) < 0 ||
+	    setpriority(PRIO_PROCESS, 0, given.nice) < 0)
+		return -errno;
+	return 0;
+}
+
+int self_keep_scheduling(void) {
+	int error = 0, r;
+
+	if (!has_what_a_fork_resets())
+		return 0;
+	given.policy = sched_getscheduler(0);
+	if (given.policy < 0 || !(given.policy & SCHED_RESET_ON_FORK))
+		return 0;
+	errno = 0;
+	given.nice = getpriority(PRIO_PROCESS, 0);
+	if (errno != 0 || sched_getparam(0, &given.parameters) < 0)
+		return -errno;
+	r = try_out(take_given, 0, &error);
+	given.is_reset = r == 0 && error == 0;
+	return r == 0 ? error : r;
+}
+
+void self_pass_on_scheduling(void) {
+	if (given.is_reset)
+		(void)take_given(0);
 }
 
 int self_become_subreaper(void) {

@@ -18,6 +18,14 @@ int self_set_oom_score(int adjust);
 int self_become_subreaper(void); /* before the fork; the child does not inherit it (prctl(2)) */
 
 /*
+ * Under SCHED_RESET_ON_FORK (CPUSchedulingResetOnFork=) a policy and a nice value that the command
+ * would have got would end with sdwd. The first, before the fork, finds out whether the child may
+ * have them (as above); the second gives them to it, and is async-signal-safe.
+ */
+int self_keep_scheduling(void);
+void self_pass_on_scheduling(void);
+
+/*
  * In a forked check or hook: goes back to the nice and OOM values from before the functions above,
  * as far as the kernel allows it. It is SCHED_OTHER already, and has no locked memory (mlock(2)).
  */

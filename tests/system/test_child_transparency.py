@@ -148,6 +148,36 @@ def test_a_process_finds_itself_as_without_sdwd(both, tmp_path, begin):
             == ("0037", "321\n", 123456), "the test did set something"
 
 
+@pytest.mark.parametrize("policy,priority,nice", [
+    (os.SCHED_RR, 4, 5), (os.SCHED_FIFO, 1, 0), (os.SCHED_OTHER, 0, -5), (os.SCHED_BATCH, 0, -1),
+], ids=["rr", "fifo", "nice", "batch"])
+def test_what_a_fork_resets_is_the_childs_too(both, policy, priority, nice):
+    """CPUSchedulingResetOnFork= of a unit is for what the service forks."""
+    def begin():
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+
+    bare, wrapped = dumps(both(command=["/usr/bin/python3", "-I", "-S", "-c", DUMP], preexec=begin, notify=False))
+    assert bare["scheduler"] == [policy | os.SCHED_RESET_ON_FORK, priority, nice], "the test did set something"
+    changed = differences(bare, wrapped)
+    # The runner's own files, one for each run.
+    assert {key for key in changed if key not in ("fd 1", "fd 2")} == set()
+
+
+def test_a_policy_that_the_child_may_not_have_is_told(sdwd):
+    def begin():
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(3))
+        resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+
+    one = sdwd(command=["/usr/bin/python3", "-I", "-S", "-c", "import os; print(os.sched_getscheduler(0))"],
+               preexec=begin, notify=False)
+    assert one.wait() == 0 and one.stdout() == f"{os.SCHED_OTHER}\n"
+    assert one.stderr().count("SCHED_RESET_ON_FORK") == 1 and "Operation not permitted" in one.stderr()
+
+
 def test_only_these_variables_change(both):
     command = ["/usr/bin/python3", "-I", "-S", "-c", DUMP]
     env = {"LISTEN_PID": "1", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b", "SYSTEMD_EXEC_PID": "1", "MAINPID": "1",

@@ -292,6 +292,10 @@ LACKS = {
                            "SystemCallErrorNumber=EPERM"], SELF,
                           ["--rtprio=5: not done: Operation not permitted", "--nice=-3: not done: Operation not permitted",
                            "--mlock: not done: Operation not permitted", "ready after"], "success", 0),
+    "scheduling": Lack(["CPUSchedulingPolicy=rr", "CPUSchedulingPriority=2", "CPUSchedulingResetOnFork=yes",
+                        "SystemCallFilter=@system-service", "SystemCallFilter=~@resources"], "", [
+        "SCHED_RESET_ON_FORK: the command does not get the scheduling of the unit: SystemCallFilter= would kill it for that",
+        "ready after"], "success", 0),
 }
 
 
