@@ -59,8 +59,13 @@ int signals_open(struct signals *s) {
 	return 0;
 }
 
-/* A write(2) of ours to a broken pipe, or past RLIMIT_FSIZE, comes as SI_USER from our own pid. */
+/*
+ * A write(2) of ours to a broken pipe, or past RLIMIT_FSIZE, comes as SI_USER from our own pid. The
+ * kernel's SIGXCPU (RLIMIT_CPU) is about our own processor time; the child's it tells the child.
+ */
 static bool is_own(const struct signalfd_siginfo *record) {
+	if (record->ssi_signo == SIGXCPU && record->ssi_code == SI_KERNEL)
+		return true;
 	return record->ssi_pid == (uint32_t)getpid() && record->ssi_code <= 0;
 }
 

@@ -2,13 +2,16 @@
 """Signals to sdwd reach the child: all of them, once, with their value; and what the signal options change."""
 
 import os
+import resource
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 import listener
 import runner as runner_module
+from puppet import wait_until
 
 FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS}
 FORWARDED = [n for n in range(1, 65) if n not in FAULTS | {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}]
@@ -97,6 +100,21 @@ def test_forwarding_goes_on_after_the_first_stop_signal(listening, manager):
     heard(one, 4)
     assert numbers_until_fence(one) == [signal.SIGTERM] * 3 + [signal.SIGHUP]
     assert len(manager.matching("STOPPING=1")) == 1
+
+
+def soft_cpu_limit(pid):
+    lines = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[3]) for line in lines if line.startswith("Max cpu time"))
+
+
+def test_processor_time_of_sdwd_is_not_the_childs(listening):
+    """LimitCPU= is for each process: the kernel's SIGXCPU is about the one that gets it."""
+    # A watchdog that no sdwd can feed keeps it busy.
+    one = listening("--log-level=err", watchdog=1e-6,
+                    preexec=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 1000)))
+    # The kernel moves the limit as it sends the signal.
+    wait_until(lambda: soft_cpu_limit(one.pid) > 1, "no SIGXCPU for sdwd")
+    assert numbers_until_fence(one) == []
 
 
 def test_sigchld_stays_with_sdwd(listening):
