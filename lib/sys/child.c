@@ -52,6 +52,7 @@ struct launch {
 	size_t n_pids;
 	char watchdog[64];
 	pid_t parent;
+	int pdeathsig; /* 0: none */
 	int report_fd;
 	int group_fd; /* -1 without setsid */
 };
@@ -150,10 +151,20 @@ static void launch_done(struct launch *l) {
 	l->sources = NULL;
 }
 
+/* What was asked for, or else what we were started with: a fork does not hand it on (prctl(2)). */
+static int parent_death_signal(const struct child_conf *conf) {
+	int number = conf->pdeathsig;
+
+	if (number == 0 && prctl(PR_GET_PDEATHSIG, &number, 0, 0, 0) < 0)
+		return 0;
+	return number;
+}
+
 static int launch_init(struct launch *l, const struct child_conf *conf) {
 	int r;
 
 	*l = (struct launch){.conf = conf, .parent = getpid(), .report_fd = -1, .group_fd = -1};
+	l->pdeathsig = parent_death_signal(conf);
 	r = check_targets(conf);
 	if (r < 0)
 		return r;
@@ -278,8 +289,8 @@ __attribute__((noreturn)) static void run_child(struct launch *l) {
 		(void)tcsetpgrp(STDIN_FILENO, getpid());
 
 	/* A parent that died before the prctl() raises no signal any more (prctl(2)). */
-	if (conf->pdeathsig > 0) {
-		if (prctl(PR_SET_PDEATHSIG, (unsigned long)conf->pdeathsig, 0, 0, 0) < 0)
+	if (l->pdeathsig > 0) {
+		if (prctl(PR_SET_PDEATHSIG, (unsigned long)l->pdeathsig, 0, 0, 0) < 0)
 			fail(l, CHILD_STAGE_PARENT_GONE, errno);
 		if (getppid() != l->parent)
 			fail(l, CHILD_STAGE_PARENT_GONE, ESRCH);

@@ -31,7 +31,7 @@ struct child_conf {
 	const char *const *unset_env; /* names, NULL at the end */
 	usec_t watchdog_usec; /* WATCHDOG_USEC and WATCHDOG_PID for the child; 0: both unset */
 	bool setsid;          /* own session, else own process group in ours */
-	int pdeathsig;        /* 0: none */
+	int pdeathsig;        /* 0: that of ours, if we have one */
 	bool is_foreground;   /* the child's group becomes the terminal's foreground group */
 };
 

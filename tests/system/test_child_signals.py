@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Signals to sdwd reach the child: all of them, once, with their value; and what the signal options change."""
 
+import ctypes
 import os
 import resource
 import signal
@@ -265,6 +266,18 @@ def test_without_pdeathsig_the_child_hears_nothing(listening):
     os.kill(child, FENCE)
     one.wait_stdout(f"heard {int(FENCE)} ")
     assert [s.number for s in listener.heard(one.stdout())] == [FENCE]
+
+
+@pytest.mark.parametrize("options", [[], ["--setsid"]])
+def test_who_started_sdwd_with_one_reaches_the_child(listening, options):
+    """SIGKILL: sdwd cannot pass that on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    one = listening(*options, preexec=lambda: libc.prctl(1, signal.SIGUSR2, 0, 0, 0), until=signal.SIGUSR2)
+    child = one.child(command="listener")
+    one.signal(signal.SIGKILL)
+    assert one.wait() == -signal.SIGKILL
+    wait_until(lambda: (runner_module.stat_of(child) or ["Z"])[0] == "Z", "the child never got it")
+    assert [s.number for s in listener.heard(one.stdout())] == [signal.SIGUSR2]
 
 
 @pytest.mark.option("argv0")

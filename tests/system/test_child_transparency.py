@@ -52,6 +52,9 @@ for name in "cwd root exe ns/mnt ns/net ns/pid ns/pid_for_children ns/ipc ns/uts
     seen[name] = link(name)
 seen["prctl dumpable"], seen["prctl securebits"], seen["prctl keepcaps"] = prctl(3), prctl(27), prctl(7)
 seen["prctl no_new_privs"], seen["prctl timerslack"], seen["prctl thp"] = prctl(39), prctl(30), prctl(42)
+parent_death = ctypes.c_int()
+libc.prctl(2, ctypes.byref(parent_death), 0, 0, 0)
+seen["prctl pdeathsig"] = parent_death.value
 seen["affinity"] = sorted(os.sched_getaffinity(0))
 seen["scheduler"] = [os.sched_getscheduler(0), os.sched_getparam(0).sched_priority, os.nice(0)]
 seen["ids"] = [os.getresuid(), os.getresgid(), os.getgroups()]
@@ -119,6 +122,7 @@ def unusual():
         file.write("321")
     with open("/proc/self/coredump_filter", "w", encoding="ascii") as file:
         file.write("0x11")
+    libc.prctl(1, signal.SIGUSR2, 0, 0, 0)  # PR_SET_PDEATHSIG
     libc.prctl(29, 123456, 0, 0, 0)     # PR_SET_TIMERSLACK
     libc.prctl(38, 1, 0, 0, 0)          # PR_SET_NO_NEW_PRIVS
     libc.prctl(28, 4, 0, 0, 0)          # PR_SET_SECUREBITS: SECBIT_NO_SETUID_FIXUP, where we may
@@ -144,8 +148,8 @@ def test_a_process_finds_itself_as_without_sdwd(both, tmp_path, begin):
     assert differences(bare, wrapped) == {}
     assert wrapped["stat pgrp"] == wrapped["status Pid"], "a process group of its own"
     if begin:
-        assert (wrapped["status Umask"], wrapped["oom_score_adj"], wrapped["prctl timerslack"]) \
-            == ("0037", "321\n", 123456), "the test did set something"
+        assert (wrapped["status Umask"], wrapped["oom_score_adj"], wrapped["prctl timerslack"],
+                wrapped["prctl pdeathsig"]) == ("0037", "321\n", 123456, signal.SIGUSR2), "the test did set something"
 
 
 @pytest.mark.parametrize("policy,priority,nice", [
