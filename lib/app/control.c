@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "app/internal.h"
-#include "base/fd.h"
+#include "sys/spawn.h"
 
 /* From one piece of work to the next: at most so many replies in a second. */
 #define WORK_SPACING (2 * USEC_PER_MSEC)
@@ -20,6 +20,8 @@
 /* After an accept(2) that failed for want of something. */
 #define ACCEPT_AGAIN USEC_PER_SEC
 #define WATCH_SPACING USEC_PER_SEC
+/* From one process that closes what we must not to the next. */
+#define CLOSE_SPACING (500 * USEC_PER_MSEC)
 /* For a reply to be taken, and for a call to come. */
 #define REPLY_PATIENCE (10 * USEC_PER_SEC)
 #define IDLE_PATIENCE (60 * USEC_PER_SEC)
@@ -50,11 +52,31 @@ static void listen_to(struct control_client *client) {
 	ev_io_start(client->control->loop, &client->io);
 }
 
+static void end_connection(struct control *c, int fd) {
+	if (control_sock_hang_up(fd))
+		return;
+	assert(c->n_unclosed < ARRAY_SIZE(c->unclosed));
+	c->unclosed[c->n_unclosed++] = fd;
+}
+
+static void close_unclosed(struct supervisor *s) {
+	struct control *c = &s->control;
+	pid_t pid;
+
+	if (c->n_unclosed == 0 || c->unclosed_at > s->now)
+		return;
+	c->unclosed_at = usec_add(s->now, CLOSE_SPACING);
+	if (spawn_close(c->unclosed, c->n_unclosed, &pid) < 0)
+		return;
+	c->n_unclosed = 0;
+	helpers_add(&s->helpers, pid);
+}
+
 static void drop(struct control *c, size_t i) {
 	struct control_client *client = c->clients[i];
 
 	ev_io_stop(c->loop, &client->io);
-	fd_close(client->fd);
+	end_connection(c, client->fd);
 	free(client->reply);
 	free(client);
 	c->clients[i] = NULL;
@@ -132,7 +154,7 @@ static bool accept_one(struct supervisor *s) {
 	}
 	client = calloc(1, sizeof(*client));
 	if (!client) {
-		fd_close(fd);
+		end_connection(c, fd);
 		return true;
 	}
 	client->control = c;
@@ -150,8 +172,11 @@ static void accept_some(struct supervisor *s) {
 	struct control *c = &s->control;
 	int n = 0;
 
-	while (n < ACCEPTS_PER_TURN && accept_one(s))
+	/* There is room in unclosed for all clients that we have, at any time. */
+	while (n < ACCEPTS_PER_TURN && c->n_unclosed < CONTROL_CLIENTS_MAX && accept_one(s))
 		n++;
+	if (c->n_unclosed >= CONTROL_CLIENTS_MAX)
+		c->accept_at = MAX(c->accept_at, c->unclosed_at);
 	/* What waits still wakes us again. */
 	c->is_ready = c->accept_at > s->now;
 	if (!c->is_ready)
@@ -176,14 +201,14 @@ static bool write_some(struct supervisor *s, struct control_client *client) {
 
 static bool read_some(struct control_client *client) {
 	size_t room = sizeof(client->request) - client->n_request;
-	ssize_t n;
+	ptrdiff_t n;
 
 	/* A call that is longer than any we know, or too many behind a Watch. */
 	if (room == 0)
 		return false;
-	n = recv(client->fd, client->request + client->n_request, room, MSG_DONTWAIT);
+	n = control_sock_read(client->fd, client->request + client->n_request, room);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
+		return n == -EAGAIN || n == -EINTR;
 	client->n_request += (size_t)n;
 	client->has_call = varlink_frame(client->request, client->n_request) >= 0;
 	return n > 0;
@@ -290,6 +315,7 @@ void control_turn(struct supervisor *s) {
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (c->clients[i] && c->clients[i]->close_at <= s->now)
 			drop(c, i);
+	close_unclosed(s);
 	if (c->work_at > s->now)
 		return;
 	if (c->is_ready && c->accept_at <= s->now) {
@@ -308,6 +334,8 @@ usec_t control_next_at(const struct supervisor *s) {
 
 	if (c->is_ready)
 		at = MAX(work_at, c->accept_at);
+	if (c->n_unclosed > 0)
+		at = MIN(at, MAX(c->unclosed_at, s->now));
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		const struct control_client *client = c->clients[i];
 
@@ -355,5 +383,6 @@ void control_done(struct supervisor *s) {
 		if (c->clients[i])
 			drop(c, i);
 	ev_io_stop(c->loop, &c->io);
-	control_sock_close(&c->sock);
+	/* The fd, and what could not be closed, ends with the process. */
+	control_sock_unlink(&c->sock);
 }

@@ -286,7 +286,7 @@ static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {
 void supervisor_give_up(struct supervisor *s, const char *what) {
 	log_error("%s: sdwd cannot go on", what);
 	ending_at_once(s, what);
-	control_sock_close(&s->control.sock);
+	control_sock_unlink(&s->control.sock);
 	notify_sock_close(&s->relay);
 	self_die_like(EXIT_SDWD << 8);
 }

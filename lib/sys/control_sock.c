@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -126,7 +128,8 @@ static bool is_stale(const struct place *p) {
 		return false;
 	is_refused = connect(fd, (const struct sockaddr *)&p->address, sizeof(p->address)) < 0 &&
 		     errno == ECONNREFUSED;
-	fd_close(fd);
+	/* Anybody may have put it there. */
+	(void)control_sock_hang_up(fd);
 	return is_refused;
 }
 
@@ -245,14 +248,40 @@ int control_sock_accept(const struct control_sock *c, struct control_peer *ret) 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
 		int r = -errno;
 
-		fd_close(fd);
+		(void)control_sock_hang_up(fd);
 		return r;
 	}
 	*ret = (struct control_peer){.pid = peer.pid, .uid = peer.uid};
 	return fd;
 }
 
-void control_sock_close(struct control_sock *c) {
+ptrdiff_t control_sock_read(int fd, void *buffer, size_t size) {
+	struct iovec iov = {.iov_base = buffer, .iov_len = size};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n <= 0)
+		return n < 0 ? -errno : 0;
+	/* There was no room for control data. To take such bytes is to close what came along. */
+	if (message.msg_flags & MSG_CTRUNC)
+		return -EBADMSG;
+	/* No more than was seen. */
+	n = recv(fd, buffer, (size_t)n, MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
+}
+
+bool control_sock_hang_up(int fd) {
+	int unread;
+
+	/* From here on nothing more comes. */
+	(void)shutdown(fd, SHUT_RDWR);
+	if (ioctl(fd, SIOCINQ, &unread) < 0 || unread > 0)
+		return false;
+	fd_close(fd);
+	return true;
+}
+
+void control_sock_unlink(struct control_sock *c) {
 	struct stat st;
 
 	/* As long as the socket is open its inode is no other file's. */
@@ -260,6 +289,10 @@ void control_sock_close(struct control_sock *c) {
 		(void)unlink(c->path);
 	free(c->path);
 	c->path = NULL;
+}
+
+void control_sock_close(struct control_sock *c) {
+	control_sock_unlink(c);
 	/* Zeroed, it was never opened: fd 0 is not ours. */
 	if (c->fd > 0)
 		fd_close(c->fd);

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "sys/envp.h"
 #include "sys/self.h"
 #include "sys/signals.h"
@@ -181,6 +182,32 @@ int spawn_helper(int program_fd, char *const *argv, int socket_fd, pid_t *ret_pi
 		return -errno;
 	if (pid == 0)
 		run_helper(program_fd, argv, &env, socket_fd, parent);
+	*ret_pid = pid;
+	return 0;
+}
+
+int spawn_close(const int *fds, size_t n, pid_t *ret_pid) {
+	int pipe_fds[2];
+	pid_t pid;
+	char byte;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		(void)setsid();
+		/* Until we are the last who has them: of its end of file. */
+		(void)close(pipe_fds[1]);
+		(void)!read(pipe_fds[0], &byte, 1);
+		_exit(0);
+	}
+	for (size_t i = 0; i < n && pid > 0; i++)
+		fd_close(fds[i]);
+	fd_close(pipe_fds[0]);
+	fd_close(pipe_fds[1]);
+	/* Still that of fork(2). */
+	if (pid < 0)
+		return -errno;
 	*ret_pid = pid;
 	return 0;
 }

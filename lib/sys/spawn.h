@@ -51,5 +51,12 @@ void spawn_close_from(unsigned first);
  */
 int spawn_helper(int program_fd, char *const *argv, int socket_fd, pid_t *ret_pid);
 
+/*
+ * Closes the @n sockets at @fds in a process that is forked for it and ends at once: what is in
+ * them is given up without waiting for anything. Returns 0 and the pid, or a negative errno: none
+ * is closed.
+ */
+int spawn_close(const int *fds, size_t n, pid_t *ret_pid);
+
 /* SIGKILL to the whole group of @pid, which must not have been reaped. */
 void spawn_kill(pid_t pid);

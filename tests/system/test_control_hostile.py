@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Whoever can open the control socket is not trusted: pings and signals stay on time, memory and fds are bounded."""
 
+import contextlib
 import os
 import resource
+import signal
 import socket
+import struct
 import threading
 import time
 
 import pytest
 
 from control import Client, make_instance  # pylint: disable=unused-import
-from puppet import child, cpu_seconds, memory_of, open_fds, wait_until  # pylint: disable=unused-import
+from puppet import child, cpu_seconds, memory_of, open_fds, state_of, wait_until  # pylint: disable=unused-import
 from test_prober import with_asan
 
 WATCHDOG = 2
@@ -39,6 +42,7 @@ def target(make_instance, manager, child):
 
 
 CALL = b'{"method":"sdwd.Supervisor.GetStatus"}\0'
+WATCH = b'{"method":"sdwd.Supervisor.Watch","more":true}\0'
 
 
 @pytest.mark.parametrize("data", [
@@ -260,3 +264,81 @@ def test_random_bytes(target):
                 client.send_bytes(data + b"\0")
             except BrokenPipeError:
                 pass
+
+
+class Lingering:
+    """A TCP socket with SO_LINGER that nobody reads from: whoever closes it last waits for that long."""
+
+    def __init__(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.socket = socket.create_connection(listener.getsockname())
+            self.peer = listener.accept()[0]
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+        self.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.socket.send(bytes(65536))
+
+    def give_to(self, client, data, pid, goes_on=True):
+        """While the receiver is stopped it cannot close it first, which would leave the last close(2) to us."""
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: state_of(pid) == "T", "stop of sdwd")
+        socket.send_fds(client, [data], [self.socket.fileno()])
+        self.socket.close()
+        if goes_on:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def give():
+    """give(instance, data, ...): connects, sends @data, the last of it with a socket that lingers; returns the connection."""
+    connections, kept = [], []
+
+    def send(one, *data, **more):
+        connections.append(socket.socket(socket.AF_UNIX))
+        connections[-1].connect(str(one.path))
+        for part in data[:-1]:
+            connections[-1].sendall(part)
+        kept.append(Lingering())
+        kept[-1].give_to(connections[-1], data[-1], one.run.pid, **more)
+        return connections[-1]
+
+    yield send
+    for one in connections + [one.peer for one in kept]:
+        one.close()
+
+
+@pytest.mark.parametrize("data", [
+    (CALL,), (b"{",), (CALL, CALL), (CALL[:-1], b"\0"), (CALL * 20, b"\0"), (WATCH, CALL),
+], ids=["call", "half", "next", "end", "behind", "watch"])
+def test_a_socket_that_lingers_is_not_waited_for(target, give, data):
+    before = len(open_fds(target.run.pid))
+    client = give(target, *data)
+    client.settimeout(10)
+    with contextlib.suppress(ConnectionError):
+        while client.recv(65536):
+            pass
+    wait_until(lambda: len(open_fds(target.run.pid)) == before, "end of the connection")
+
+
+def test_sockets_that_linger_in_a_crowd(target, give):
+    before = len(open_fds(target.run.pid))
+    connections = [give(target, CALL * 3, CALL) for _ in range(3 * CLIENTS)]
+    assert target.status()["state"] == "running"
+    assert len(open_fds(target.run.pid)) < before + 4 * CLIENTS
+    for one in connections:
+        one.close()
+    wait_until(lambda: len(open_fds(target.run.pid)) == before, "end of the connections")
+
+
+def test_a_socket_that_lingers_does_not_delay_the_end(make_instance, manager, give):
+    one = make_instance(watchdog=WATCHDOG)
+    manager.wait_ready()
+    # More than are let in at once.
+    for _ in range(60):
+        give(one, CALL, goes_on=False)
+    begun = time.monotonic()
+    one.run.signal(signal.SIGTERM)
+    one.run.signal(signal.SIGCONT)
+    assert one.run.wait() == -signal.SIGTERM
+    assert time.monotonic() - begun < 30
