@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "app/internal.h"
+#include "sys/peer_sock.h"
 #include "sys/spawn.h"
 
 /* From one piece of work to the next: at most so many replies in a second. */
@@ -53,7 +54,7 @@ static void listen_to(struct control_client *client) {
 }
 
 static void end_connection(struct control *c, int fd) {
-	if (control_sock_hang_up(fd))
+	if (peer_hang_up(fd))
 		return;
 	assert(c->n_unclosed < ARRAY_SIZE(c->unclosed));
 	c->unclosed[c->n_unclosed++] = fd;
@@ -201,14 +202,14 @@ static bool write_some(struct supervisor *s, struct control_client *client) {
 
 static bool read_some(struct control_client *client) {
 	size_t room = sizeof(client->request) - client->n_request;
-	ptrdiff_t n;
+	ssize_t n;
 
 	/* A call that is longer than any we know, or too many behind a Watch. */
 	if (room == 0)
 		return false;
-	n = control_sock_read(client->fd, client->request + client->n_request, room);
+	n = peer_recv(client->fd, client->request + client->n_request, room);
 	if (n < 0)
-		return n == -EAGAIN || n == -EINTR;
+		return errno == EAGAIN || errno == EINTR;
 	client->n_request += (size_t)n;
 	client->has_call = varlink_frame(client->request, client->n_request) >= 0;
 	return n > 0;

@@ -42,7 +42,7 @@ struct control {
 	struct ev_loop *loop;                                /* borrowed */
 	bool is_ready;                                       /* somebody waits to be accepted */
 	struct control_client *clients[CONTROL_CLIENTS_MAX]; /* owned; NULL: free */
-	int unclosed[2 * CONTROL_CLIENTS_MAX];               /* see control_sock_hang_up() */
+	int unclosed[2 * CONTROL_CLIENTS_MAX];               /* see peer_hang_up() */
 	size_t n_unclosed;
 	usec_t unclosed_at;   /* no process for them before */
 	size_t next;          /* whose turn it is first */

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/fd.h"
 #include "probe/connect_error.h"
 #include "probe/http_exchange.h"
 
@@ -58,7 +57,7 @@ static void close_connection(struct http_probe *h) {
 	if (!h->has_connection)
 		return;
 	ev_io_stop(h->probe.loop, &h->io);
-	fd_close(h->io.fd);
+	probe_hang_up(&h->probe, &settings(h)->target, h->io.fd);
 	h->has_connection = false;
 }
 
@@ -74,7 +73,7 @@ static void linger(struct http_probe *h) {
 	ssize_t n;
 
 	for (;;) {
-		n = recv(h->io.fd, buffer, sizeof(buffer), 0);
+		n = probe_recv(&settings(h)->target, h->io.fd, buffer, sizeof(buffer));
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n > 0)
@@ -137,7 +136,7 @@ static bool talk(struct http_probe *h, int turns, struct outcome *ret) {
 	if (h->sent < h->request.length)
 		send_request(h);
 	while (turns-- > 0) {
-		ssize_t n = recv(h->io.fd, buffer, sizeof(buffer), 0);
+		ssize_t n = probe_recv(&settings(h)->target, h->io.fd, buffer, sizeof(buffer));
 
 		if (n < 0 && errno == EINTR)
 			continue;

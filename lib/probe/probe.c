@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/fd.h"
 #include "probe/remote.h"
+#include "sys/dial.h"
+#include "sys/peer_sock.h"
+#include "sys/spawn.h"
 
 static const struct probe_class *class_of(const struct probe_kind *kind) {
 	for (size_t i = 0; probe_registry[i]; i++)
@@ -43,4 +47,24 @@ void probe_free(struct probe *p) {
 		return;
 	p->class->done(p);
 	free(p);
+}
+
+static bool is_unix(const struct dial_target *server) {
+	return server->addresses[0].any.sa_family == AF_UNIX;
+}
+
+ssize_t probe_recv(const struct dial_target *server, int fd, void *buffer, size_t size) {
+	return is_unix(server) ? peer_recv(fd, buffer, size) : recv(fd, buffer, size, 0);
+}
+
+void probe_hang_up(struct probe *p, const struct dial_target *server, int fd) {
+	pid_t pid;
+
+	if (!is_unix(server)) {
+		fd_close(fd);
+		return;
+	}
+	/* Where there is no process for it the fd stays: better than to wait. */
+	if (!peer_hang_up(fd) && spawn_close(&fd, 1, &pid) == 0)
+		p->owner->on_helper(p->owner, p, pid);
 }

@@ -135,3 +135,10 @@ int probe_new(const struct probe_conf *conf, struct probe_owner *owner, struct e
 	      struct probe **ret, struct text *error);
 
 void probe_free(struct probe *p);
+
+/* recv(2) and close(2) of a connection of @p's to @server, who may send fds along
+ * (sys/peer_sock.h).
+ */
+struct dial_target;
+ssize_t probe_recv(const struct dial_target *server, int fd, void *buffer, size_t size);
+void probe_hang_up(struct probe *p, const struct dial_target *server, int fd);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/fd.h"
 #include "base/usec.h"
 #include "probe/connect_error.h"
 
@@ -59,7 +58,7 @@ static void hang_up(struct stream_probe *s) {
 	dial_cancel(&s->dial);
 	if (s->phase == STREAM_TALKING || s->phase == STREAM_LINGERING) {
 		ev_io_stop(s->probe.loop, &s->io);
-		fd_close(s->io.fd);
+		probe_hang_up(&s->probe, target(s), s->io.fd);
 	}
 	s->phase = STREAM_IDLE;
 }
@@ -84,7 +83,7 @@ static int discard(struct stream_probe *s) {
 	char rest[DISCARD_SIZE];
 
 	for (int i = 0; i < DISCARD_TURNS; i++) {
-		ssize_t n = recv(s->io.fd, rest, sizeof(rest), 0);
+		ssize_t n = probe_recv(target(s), s->io.fd, rest, sizeof(rest));
 
 		if (n == 0)
 			return 0;
@@ -140,8 +139,9 @@ static enum stream_end read_some(struct stream_probe *s, int turns, int *ret_err
 	while (turns-- > 0) {
 		size_t room = MATCH_MAX - s->received;
 		char beyond;
-		ssize_t n = room > 0 ? recv(s->io.fd, s->answer + s->received, room, 0)
-				     : recv(s->io.fd, &beyond, 1, 0);
+		ssize_t n = room > 0
+				    ? probe_recv(target(s), s->io.fd, s->answer + s->received, room)
+				    : probe_recv(target(s), s->io.fd, &beyond, 1);
 
 		if (n < 0 && errno == EAGAIN)
 			return STREAM_GOES_ON;

@@ -12,11 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,6 +22,7 @@
 
 #include "base/fd.h"
 #include "sys/folder.h"
+#include "sys/peer_sock.h"
 
 /* ".", ".PID" of the largest pid, and the slash before them. */
 #define AROUND_NAME 10
@@ -129,7 +128,7 @@ static bool is_stale(const struct place *p) {
 	is_refused = connect(fd, (const struct sockaddr *)&p->address, sizeof(p->address)) < 0 &&
 		     errno == ECONNREFUSED;
 	/* Anybody may have put it there. */
-	(void)control_sock_hang_up(fd);
+	(void)peer_hang_up(fd);
 	return is_refused;
 }
 
@@ -248,37 +247,11 @@ int control_sock_accept(const struct control_sock *c, struct control_peer *ret) 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
 		int r = -errno;
 
-		(void)control_sock_hang_up(fd);
+		(void)peer_hang_up(fd);
 		return r;
 	}
 	*ret = (struct control_peer){.pid = peer.pid, .uid = peer.uid};
 	return fd;
-}
-
-ptrdiff_t control_sock_read(int fd, void *buffer, size_t size) {
-	struct iovec iov = {.iov_base = buffer, .iov_len = size};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n <= 0)
-		return n < 0 ? -errno : 0;
-	/* There was no room for control data. To take such bytes is to close what came along. */
-	if (message.msg_flags & MSG_CTRUNC)
-		return -EBADMSG;
-	/* No more than was seen. */
-	n = recv(fd, buffer, (size_t)n, MSG_DONTWAIT);
-	return n < 0 ? -errno : n;
-}
-
-bool control_sock_hang_up(int fd) {
-	int unread;
-
-	/* From here on nothing more comes. */
-	(void)shutdown(fd, SHUT_RDWR);
-	if (ioctl(fd, SIOCINQ, &unread) < 0 || unread > 0)
-		return false;
-	fd_close(fd);
-	return true;
 }
 
 void control_sock_unlink(struct control_sock *c) {

@@ -38,18 +38,5 @@ int control_sock_accept(const struct control_sock *c, struct control_peer *ret);
 void control_sock_close(struct control_sock *c);
 
 /* The name alone, where the process ends: who waits to be accepted may have sent something along
- * (control_sock_hang_up()). */
+ * (peer_hang_up()). */
 void control_sock_unlink(struct control_sock *c);
-
-/*
- * Reads as recv(2) does from a connection that control_sock_accept() returned. -EBADMSG: there are
- * fds behind the bytes, which stay where they are; it must be ended.
- */
-ptrdiff_t control_sock_read(int fd, void *buffer, size_t size);
-
-/*
- * Ends a connection. Returns false where something unread is left in it: that may be fds, and who
- * closes the last one of a socket waits as long as SO_LINGER says (socket(7)). It is shut down
- * then, but still to be closed: by a process that ends, which waits for nothing.
- */
-bool control_sock_hang_up(int fd);

@@ -5,11 +5,12 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
 
-from puppet import child  # pylint: disable=unused-import
+from puppet import child, open_fds  # pylint: disable=unused-import
 from scripted import edges, outcomes
 from streams import answers, banner, pieces, says, silent, stoppable, streams  # pylint: disable=unused-import
 from test_tcp import refusal
@@ -221,3 +222,59 @@ def test_refused_at_start(sdwd, manager, options, line):
     run = sdwd(*options, command=["sh", "-c", "echo started"])
     assert line in refusal(run)
     assert run.stdout() == "" and not manager.all
+
+
+# Answers with @1, and with a TCP socket that lingers for a minute where somebody closes it last; that is the receiver.
+GIVES_A_SOCKET = r"""
+import os, socket, struct, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+print("listening", flush=True)
+kept = []
+while True:
+    client = server.accept()[0]
+    listener = socket.create_server(("127.0.0.1", 0))
+    given = socket.create_connection(listener.getsockname())
+    kept.append(listener.accept()[0])
+    given.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    given.setblocking(False)
+    try:
+        while True:
+            given.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    go = os.pipe()
+    if os.fork() == 0:
+        os.close(go[1])
+        os.read(go[0], 1)
+        try:
+            socket.send_fds(client, [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"], [given.fileno()])
+        except OSError:
+            pass
+        os._exit(0)
+    given.close()
+    client.close()
+    os.close(go[0])
+    os.close(go[1])
+    os.wait()
+"""
+
+
+@pytest.mark.parametrize("options", [
+    ["--unix={path}", "--expect=ok"], ["--unix={path}"], ["--http=http://localhost/", "--http-unix={path}"],
+], ids=["expect", "unix", "http"])
+def test_a_socket_that_a_server_sends_along_is_not_waited_for(sdwd, manager, tmp_path, options):
+    path = tmp_path / "socket"
+    with subprocess.Popen(["/usr/bin/python3", "-c", GIVES_A_SOCKET, str(path)], stdout=subprocess.PIPE) as server:
+        assert server.stdout.readline() == b"listening\n"
+        run = sdwd(*(one.format(path=path) for one in options), "--optional", "--interval=200ms", "--timeout=5s", *SEEN,
+                   watchdog=1)
+        manager.wait_ready()
+        if "--unix={path}" != options[-1]:
+            run.wait_stderr("fail (read-failed): the connection broke: Bad message")
+        before = len(open_fds(run.pid))
+        manager.wait_ping(count=6)
+        assert len(open_fds(run.pid)) < before + 4, "they do not pile up"
+        assert run.terminate() == -signal.SIGTERM
+        server.kill()
