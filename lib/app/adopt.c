@@ -7,12 +7,9 @@
  * takes it back.  MAINPID= of the child moves supervision in the same way.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/internal.h"
@@ -26,49 +23,6 @@
 #define SETTLE USEC_PER_SEC
 /* After the daemon's end, so long may an older one take to write its file again. */
 #define TAKE_BACK (2 * USEC_PER_SEC)
-
-static int open_pidfd(pid_t pid) {
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
-static const char ended[] = "a process that has ended";
-
-/*
- * Not our own child: ended, it is there until its parent reaps it. In /proc it is Z also while only
- * the main thread has ended; a pidfd tells of the last one.  Without it nobody would.
- */
-static const char *no_other(pid_t pid) {
-	cleanup(fd_closep) int fd = open_pidfd(pid);
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	if (fd < 0 && errno != ESRCH)
-		return "a process whose end sdwd cannot watch (pidfd_open)";
-	return fd < 0 || poll(&p, 1, 0) > 0 ? ended : NULL;
-}
-
-/* What @pid is that cannot be the daemon, or NULL: it is one of the service's living processes. */
-static const char *no_daemon(const struct supervisor *s, pid_t pid) {
-	siginfo_t info = {0};
-	int r = helpers_have(&s->helpers, pid, s->now);
-
-	if (r < 0)
-		return "a process that does not exist";
-	if (r > 0)
-		return "a process that belongs to a check or hook of sdwd's";
-	/* Our own child, not ended: the kernel's word, with or without /proc. */
-	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-		return info.si_pid == 0 ? NULL : ended;
-	r = proc_is_descendant(pid);
-	if (r > 0)
-		return no_other(pid);
-	return r == 0 ? "a process that sdwd did not start" : "a process that /proc does not show";
-}
-
-static bool is_own_child(pid_t pid) {
-	siginfo_t info;
-
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
 
 static void unwatch_pid(struct supervisor *s) {
 	if (ev_is_active(&s->adopt.pidfd_io))
@@ -85,7 +39,7 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 		return;
 	s->now = usec_now();
 	unwatch_pid(s);
-	if (pid <= 0 || is_own_child(pid))
+	if (pid <= 0 || adopt_is_own_child(pid))
 		return; /* the reaper knows its status */
 	reap_last_words(s);
 	if (s->child.pid != pid)
@@ -115,8 +69,8 @@ static void supervise(struct supervisor *s, pid_t pid, const char *how) {
 		s->child.pgid = 0;
 	s->is_child_stopped = false;
 	s->proc_look_at = 0;
-	if (!is_own_child(pid)) {
-		a->pidfd = open_pidfd(pid);
+	if (!adopt_is_own_child(pid)) {
+		a->pidfd = adopt_open_pidfd(pid);
 		if (a->pidfd >= 0) {
 			ev_io_init(&a->pidfd_io, on_pidfd, a->pidfd, EV_READ);
 			ev_io_start(s->loop, &a->pidfd_io);
@@ -175,7 +129,7 @@ static void read_pidfile(struct supervisor *s) {
 		return;
 	if (a->step == ADOPT_WAIT && take_cached(s, reading.pid))
 		return;
-	a->no_daemon = no_daemon(s, reading.pid);
+	a->no_daemon = adopt_no_daemon(s, reading.pid);
 	if (a->no_daemon)
 		return;
 	if (reading.is_world_writable && !a->warned_writable) {
@@ -192,7 +146,8 @@ static ptrdiff_t find_remaining(const struct supervisor *s, pid_t *ret) {
 	ptrdiff_t n = proc_descendants(pids, ARRAY_SIZE(pids)), count = 0;
 
 	for (ptrdiff_t i = 0; i < MIN(n, (ptrdiff_t)ARRAY_SIZE(pids)); i++)
-		if (is_own_child(pids[i]) && helpers_have(&s->helpers, pids[i], s->now) == 0) {
+		if (adopt_is_own_child(pids[i]) &&
+		    helpers_have(&s->helpers, pids[i], s->now) == 0) {
 			*ret = pids[i];
 			count++;
 		}
@@ -288,7 +243,7 @@ void adopt_exited(struct supervisor *s, const struct reaped *r) {
 
 static bool has_living_older(struct supervisor *s) {
 	for (size_t i = 0; i < ADOPT_OLDER; i++)
-		if (s->adopt.older[i] > 0 && !no_daemon(s, s->adopt.older[i]))
+		if (s->adopt.older[i] > 0 && !adopt_no_daemon(s, s->adopt.older[i]))
 			return true;
 	return false;
 }
@@ -337,7 +292,7 @@ void adopt_mainpid(struct supervisor *s, pid_t pid) {
 
 	if (pid == s->child.pid || s->life >= LIFE_STOPPING)
 		return;
-	what = pid == getpid() ? "sdwd itself" : no_daemon(s, pid);
+	what = pid == getpid() ? "sdwd itself" : adopt_no_daemon(s, pid);
 	if (what) {
 		/* Said once: who names it does so often. */
 		if (pid == s->adopt.refused_pid)

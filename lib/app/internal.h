@@ -4,6 +4,7 @@
 #include <ev.h>
 #include <signal.h>
 
+#include "app/adopt.h"
 #include "app/control.h"
 #include "app/helpers.h"
 #include "app/prober.h"
@@ -19,7 +20,6 @@
 #include "sys/loop.h"
 #include "sys/notifier.h"
 #include "sys/notify_sock.h"
-#include "sys/pidfile.h"
 #include "sys/reaper.h"
 #include "sys/selinux.h"
 #include "sys/spawn.h"
@@ -120,44 +120,6 @@ struct ending {
 	usec_t in_vain_at;             /* when it is given up, where none is */
 	usec_t kill_until_at;          /* when it is given up */
 	char reason[OUTCOME_TEXT_MAX]; /* why it ended before it was ready; empty: it did not */
-};
-
-/* adopt.c: daemons that fork away. */
-#define ADOPT_CACHE 32
-#define ADOPT_OLDER 4
-
-enum adopt_step {
-	ADOPT_OFF,       /* the command itself is supervised */
-	ADOPT_LAUNCHER,  /* it runs, and shall fork away */
-	ADOPT_WAIT,      /* it exited 0: waiting for the pidfile, or for one descendant to remain */
-	ADOPT_DONE,      /* the daemon is supervised */
-	ADOPT_TAKE_BACK, /* the daemon ended, an older one lives: waiting for the file to name it */
-};
-
-struct adopt {
-	enum adopt_step step;
-	char *path;     /* absolute, owned; NULL: --forking, or MAINPID alone */
-	ptrdiff_t slot; /* of --pidfile or --forking, -1: none */
-	usec_t retry_at, deadline_at;
-	usec_t retry_usec;
-	usec_t settle_at; /* until then, what --forking supervises may be a step towards the daemon
-			   */
-	int watch_fd;
-	struct ev_io watch_io;
-	int pidfd; /* of a supervised process that is not our own child */
-	struct ev_io pidfd_io;
-	pid_t refused_pid;             /* the last that MAINPID= named in vain */
-	pid_t file_pid;                /* what the pidfile said when it was last followed */
-	pid_t older[ADOPT_OLDER];      /* supervised before, may take over again */
-	struct pidfile_reading before; /* the start: what an earlier run left */
-	int last_problem, last_error;  /* of the newest reading */
-	const char *no_daemon;         /* what the process is that it named; NULL: it named none */
-	struct {
-		pid_t pid;
-		int wait_status;
-	} cache[ADOPT_CACHE]; /* ended before anybody knew them */
-	size_t n_cached;
-	bool warned_writable;
 };
 
 struct supervisor {
@@ -261,16 +223,20 @@ ptrdiff_t looks_slot_of(const struct supervisor *s, const struct probe *p);
 void looks_begin(struct supervisor *s);
 void looks_end(struct supervisor *s);  /* a stop began: cancel all */
 void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks */
-void looks_judge(struct supervisor *s);
-void looks_trigger(struct supervisor *s, ptrdiff_t slot); /* the child said so; -1: of no probe */
 void looks_ping(struct supervisor *s);
 bool looks_owe_ping(const struct supervisor *s); /* the manager's queue had no room for it */
 void looks_process(struct supervisor *s);
 void looks_hear(struct supervisor *s); /* what push probes have not read yet */
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
 usec_t looks_next_at(const struct supervisor *s);
+void looks_keep_last(struct supervisor *s, size_t i, const struct outcome *o);
+
+/* judge.c: the service's health from all of it */
+void judge_now(struct supervisor *s);
+/* The child said WATCHDOG=trigger; @slot -1: of no probe. */
+void judge_trigger(struct supervisor *s, ptrdiff_t slot);
 /* The words for probe @i whose @lease ran out. */
-void looks_say_run_out(const struct supervisor *s, size_t i, const struct lease *lease,
+void judge_say_run_out(const struct supervisor *s, size_t i, const struct lease *lease,
 		       struct text *t);
 
 /* launch.c: surroundings, environment and start of the child */
@@ -301,17 +267,6 @@ void reload_give_up(struct supervisor *s); /* the child answers itself, or a sto
 void reap_turn(struct supervisor *s); /* a bounded turn; is_reap_due: more may wait */
 void reap_last(struct supervisor *s);
 void reap_last_words(struct supervisor *s); /* of the supervised process, which has ended */
-
-/* adopt.c */
-int adopt_init(struct supervisor *s, struct text *error);
-void adopt_exited(struct supervisor *s,
-		  const struct reaped *r); /* a process that is not the supervised one */
-bool adopt_takes_exit(struct supervisor *s, int wait_status,
-		      bool is_known); /* of the supervised one; true: not the end */
-void adopt_mainpid(struct supervisor *s, pid_t pid);
-void adopt_turn(struct supervisor *s);
-usec_t adopt_next_at(const struct supervisor *s);
-void adopt_done(struct supervisor *s);
 
 /* relay.c */
 int relay_open(struct supervisor *s);

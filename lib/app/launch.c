@@ -365,7 +365,7 @@ bool launch_is_late(struct supervisor *s) {
 	if (s->life == LIFE_STARTING && !s->is_ready_sent) {
 		relay_drain(s, USEC_INFINITY);
 		looks_hear(s);
-		looks_judge(s);
+		judge_now(s);
 		supervisor_check_ready(s);
 	}
 	if (s->is_ready_sent && s->start_timeout_at != USEC_INFINITY)

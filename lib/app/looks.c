@@ -20,7 +20,7 @@ ptrdiff_t looks_slot_of(const struct supervisor *s, const struct probe *p) {
 	return -1;
 }
 
-static void keep_last(struct supervisor *s, size_t i, const struct outcome *o) {
+void looks_keep_last(struct supervisor *s, size_t i, const struct outcome *o) {
 	struct slot *slot = &s->slots[i];
 
 	/* Of a drill nothing is found out: what it says stays. */
@@ -45,7 +45,7 @@ static bool is_good(const struct outcome *o) {
 
 static void end_look(struct supervisor *s, size_t i, struct outcome *o) {
 	o->latency_usec = usec_sub(s->now, s->monitor.probes[i].schedule.started_at);
-	keep_last(s, i, o);
+	looks_keep_last(s, i, o);
 	count(s, i, o);
 	if (is_good(o))
 		s->slots[i].asked_at = s->monitor.probes[i].schedule.started_at;
@@ -65,7 +65,7 @@ void looks_outcome(struct supervisor *s, struct probe *p, const struct outcome *
 		return;
 	}
 	count(s, i, o);
-	keep_last(s, i, o);
+	looks_keep_last(s, i, o);
 	if (o->cause == CAUSE_CLOSED) {
 		s->slots[i].closed_at = usec_add(s->now, CLOSED_GRACE);
 		return;
@@ -160,7 +160,7 @@ void looks_process(struct supervisor *s) {
 		struct outcome o;
 
 		outcome_set(&o, CAUSE_OK, "pid %d", s->child.pid);
-		keep_last(s, (size_t)s->adopt.slot, &o);
+		looks_keep_last(s, (size_t)s->adopt.slot, &o);
 		count(s, (size_t)s->adopt.slot, &o);
 		s->slots[s->adopt.slot].asked_at = s->now;
 		(void)monitor_feed(&s->monitor, (size_t)s->adopt.slot, VERDICT_PASS, s->now);
@@ -242,91 +242,13 @@ void looks_turn(struct supervisor *s) {
 	drain_late(s);
 	judge_closed(s);
 	/* Before another look begins: one that passes at once would hide that this one failed. */
-	looks_judge(s);
+	judge_now(s);
 	for (size_t i = 0; i < s->n_slots && supervisor_has_started(s); i++) {
 		const struct schedule *schedule = &s->monitor.probes[i].schedule;
 
 		if (!schedule->is_looking && schedule->next_at <= s->now)
 			start_look(s, i);
 	}
-}
-
-void looks_say_run_out(const struct supervisor *s, size_t i, const struct lease *lease,
-		       struct text *t) {
-	char age[USEC_STR_MAX];
-
-	usec_str_short(age, usec_sub(s->now, lease->evidence_at));
-	if (s->slots[i].probe->conf->kind->mode == PROBE_PUSH)
-		text_addf(t, "no sign of life for %s", age);
-	else
-		text_addf(t, "no good look for %s", age);
-	if (s->slots[i].has_last && s->slots[i].last.verdict != VERDICT_PASS)
-		text_addf(t, "; last: %s", s->slots[i].last.text);
-}
-
-/* The leases that ran out in this judgement get the words for it. */
-static void name_run_out(struct supervisor *s, size_t i, const struct lease *lease) {
-	enum probe_mode mode = s->slots[i].probe->conf->kind->mode;
-	char text[OUTCOME_TEXT_MAX];
-	struct text t = TEXT_OVER(text);
-	struct outcome o;
-
-	/* A stopped daemon is not counted as looked at: that it stopped is what is to be said. */
-	if (mode == PROBE_STATE && s->monitor.process == PROCESS_STOPPED) {
-		outcome_set(&o, CAUSE_STOPPED, NULL);
-	} else {
-		looks_say_run_out(s, i, lease, &t);
-		outcome_set(&o, mode == PROBE_PUSH ? CAUSE_SILENT : CAUSE_STALE, "%s", text);
-	}
-	keep_last(s, i, &o);
-}
-
-static void report(struct supervisor *s, enum service_health before) {
-	enum service_health after = s->monitor.service;
-
-	status_changed(s);
-	if (after == SERVICE_UNHEALTHY) {
-		supervisor_event(s, LIFE_BAD);
-		return;
-	}
-	if (before == SERVICE_UNHEALTHY)
-		supervisor_event(s, LIFE_GOOD);
-	if (s->monitor.is_ready && (after == SERVICE_DEGRADED || before == SERVICE_DEGRADED))
-		message_degraded(s, after == SERVICE_DEGRADED);
-}
-
-static void judge(struct supervisor *s, usec_t at) {
-	enum service_health before = s->monitor.service;
-	struct lease leases[MONITOR_PROBES_MAX];
-	bool was_up[MONITOR_PROBES_MAX] = {0}, has_changed;
-	usec_t evidence_at;
-
-	if (!supervisor_has_started(s))
-		return;
-	for (size_t i = 0; i < s->n_slots; i++) {
-		was_up[i] = s->monitor.probes[i].health.state == HEALTH_UP;
-		leases[i] = s->monitor.probes[i].health.lease;
-	}
-	/* Failures have ended the lease by now: what it said before them stays. */
-	evidence_at = monitor_evidence_at(&s->monitor);
-	if (before != SERVICE_UNHEALTHY && evidence_at > 0)
-		s->evidence_at = evidence_at;
-	has_changed = monitor_judge(&s->monitor, at);
-	for (size_t i = 0; i < s->n_slots; i++)
-		if (was_up[i] && s->monitor.probes[i].health.state == HEALTH_DOWN)
-			name_run_out(s, i, &leases[i]);
-	if (has_changed)
-		report(s, before);
-}
-
-void looks_judge(struct supervisor *s) {
-	judge(s, s->now);
-}
-
-/* At once: a beat right behind it would hide it. No lease ends before it was drained. */
-void looks_trigger(struct supervisor *s, ptrdiff_t slot) {
-	monitor_trigger(&s->monitor, slot);
-	judge(s, 0);
 }
 
 /* Without a watchdog upstream a ping says nothing to anybody. */
@@ -360,7 +282,7 @@ void looks_ping(struct supervisor *s) {
 	if (!supervisor_has_started(s) || !is_ping_due(s))
 		return;
 	looks_process(s);
-	looks_judge(s);
+	judge_now(s);
 	if (supervisor_has_started(s) && is_ping_due(s))
 		send_ping(s);
 }

@@ -74,7 +74,7 @@ const char *pause_end(struct supervisor *s, const char *who) {
 			s->slots[i].has_last = false;
 	monitor_resume(&s->monitor, s->now);
 	message_resumed(s, was_paused, who);
-	looks_judge(s);
+	judge_now(s);
 	status_changed(s);
 	return NULL;
 }
@@ -94,7 +94,7 @@ const char *pause_drill(struct supervisor *s, size_t slot, const char *who) {
 	s->slots[slot].has_last = true;
 	(void)monitor_drill(&s->monitor, slot);
 	message_drill(s, slot, who);
-	looks_judge(s);
+	judge_now(s);
 	status_changed(s);
 	return NULL;
 }

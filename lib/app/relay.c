@@ -139,7 +139,7 @@ static void trigger(struct supervisor *s, ptrdiff_t slot) {
 		s->slots[slot].last = o;
 		s->slots[slot].has_last = true;
 	}
-	looks_trigger(s, slot);
+	judge_trigger(s, slot);
 }
 
 /* A stop tells and judges nothing any more: what the child said before it goes up before it. */

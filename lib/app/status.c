@@ -145,7 +145,7 @@ void status_unpinged(const struct supervisor *s, struct text *t) {
 	if (then.culprit < 0)
 		text_add(t, cause_text(CAUSE_STOPPED));
 	else
-		looks_say_run_out(s, (size_t)then.culprit,
+		judge_say_run_out(s, (size_t)then.culprit,
 				  &s->monitor.probes[then.culprit].health.lease, t);
 }
 

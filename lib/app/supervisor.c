@@ -240,7 +240,7 @@ static void end_turn(struct supervisor *s) {
 	adopt_turn(s);
 	start_turn(s);
 	pause_turn(s);
-	looks_judge(s);
+	judge_now(s);
 	reload_turn(s);
 	supervisor_check_ready(s);
 	act_turn(s);

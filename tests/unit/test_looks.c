@@ -53,7 +53,7 @@ static void test_a_failure_is_judged_before_the_next_look_can_hide_it(void **sta
 	looks_begin(&s);
 	(void)monitor_feed(&s.monitor, 0, VERDICT_PASS, s.now);
 	monitor_ready(&s.monitor, s.now);
-	looks_judge(&s);
+	judge_now(&s);
 	assert_int_equal(s.monitor.service, SERVICE_HEALTHY);
 
 	looks_turn(&s);
@@ -62,7 +62,7 @@ static void test_a_failure_is_judged_before_the_next_look_can_hide_it(void **sta
 	looks_turn(&s);
 	assert_int_equal(service_at_start, SERVICE_UNHEALTHY);
 	assert_int_equal(s.life, LIFE_UNHEALTHY);
-	looks_judge(&s);
+	judge_now(&s);
 	assert_int_equal(s.life, LIFE_RUNNING);
 }
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <ev.h>
+
+#include "base/text.h"
+#include "sys/pidfile.h"
+#include "sys/reaper.h"
+
+/* Daemons that fork away (adopt.c), and which process may be one (adopt_candidate.c). */
+struct supervisor;
+
+#define ADOPT_CACHE 32
+#define ADOPT_OLDER 4
+
+enum adopt_step {
+	ADOPT_OFF,       /* the command itself is supervised */
+	ADOPT_LAUNCHER,  /* it runs, and shall fork away */
+	ADOPT_WAIT,      /* it exited 0: waiting for the pidfile, or for one descendant to remain */
+	ADOPT_DONE,      /* the daemon is supervised */
+	ADOPT_TAKE_BACK, /* the daemon ended, an older one lives: waiting for the file to name it */
+};
+
+struct adopt {
+	enum adopt_step step;
+	char *path;     /* absolute, owned; NULL: --forking, or MAINPID alone */
+	ptrdiff_t slot; /* of --pidfile or --forking, -1: none */
+	usec_t retry_at, deadline_at;
+	usec_t retry_usec;
+	usec_t settle_at; /* until then, what --forking supervises may be a step towards the daemon
+			   */
+	int watch_fd;
+	struct ev_io watch_io;
+	int pidfd; /* of a supervised process that is not our own child */
+	struct ev_io pidfd_io;
+	pid_t refused_pid;             /* the last that MAINPID= named in vain */
+	pid_t file_pid;                /* what the pidfile said when it was last followed */
+	pid_t older[ADOPT_OLDER];      /* supervised before, may take over again */
+	struct pidfile_reading before; /* the start: what an earlier run left */
+	int last_problem, last_error;  /* of the newest reading */
+	const char *no_daemon;         /* what the process is that it named; NULL: it named none */
+	struct {
+		pid_t pid;
+		int wait_status;
+	} cache[ADOPT_CACHE]; /* ended before anybody knew them */
+	size_t n_cached;
+	bool warned_writable;
+};
+
+int adopt_init(struct supervisor *s, struct text *error);
+void adopt_exited(struct supervisor *s,
+		  const struct reaped *r); /* a process that is not the supervised one */
+bool adopt_takes_exit(struct supervisor *s, int wait_status,
+		      bool is_known); /* of the supervised one; true: not the end */
+void adopt_mainpid(struct supervisor *s, pid_t pid);
+void adopt_turn(struct supervisor *s);
+usec_t adopt_next_at(const struct supervisor *s);
+void adopt_done(struct supervisor *s);
+
+/* What @pid is that cannot be the daemon, or NULL: it is one of the service's living processes. */
+const char *adopt_no_daemon(const struct supervisor *s, pid_t pid);
+
+/* Whether we are the one to reap it: then the kernel tells of its end, else only a pidfd does. */
+bool adopt_is_own_child(pid_t pid);
+
+/* pidfd_open(2), which Debian 11's libc does not have; -1 with errno. */
+int adopt_open_pidfd(pid_t pid);
