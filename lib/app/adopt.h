@@ -47,14 +47,25 @@ struct adopt {
 	bool warned_writable;
 };
 
+/* Before the command is started. Returns 0, or a negative errno with the reason in @error. */
 int adopt_init(struct supervisor *s, struct text *error);
-void adopt_exited(struct supervisor *s,
-		  const struct reaped *r); /* a process that is not the supervised one */
-bool adopt_takes_exit(struct supervisor *s, int wait_status,
-		      bool is_known); /* of the supervised one; true: not the end */
+
+/* A process that is not the supervised one has ended: it may be named later. */
+void adopt_exited(struct supervisor *s, const struct reaped *r);
+
+/*
+ * The supervised process has ended, with @wait_status where that is known. Returns true where it is
+ * not the end: the launcher's, or another one is supervised instead.
+ */
+bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known);
+
+/* MAINPID= of the child: supervises @pid, or says why not. */
 void adopt_mainpid(struct supervisor *s, pid_t pid);
+
+/* Does what is due by now; adopt_next_at(): when that is, USEC_INFINITY: at no time. */
 void adopt_turn(struct supervisor *s);
 usec_t adopt_next_at(const struct supervisor *s);
+
 void adopt_done(struct supervisor *s);
 
 /* What @pid is that cannot be the daemon, or NULL: it is one of the service's living processes. */
