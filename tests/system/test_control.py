@@ -3,6 +3,7 @@
 
 import os
 import signal
+import statistics
 import time
 
 import pytest
@@ -223,9 +224,9 @@ def test_paused_pings_go_on_whatever_the_child_does(beating, manager, child):
     assert (status["paused"], status["pausedLeftUsec"], status["health"]) == (True, None, "healthy")
     assert "unhealthy:" not in one.run.stderr() and "paused by uid 0 (pid " in one.run.stderr()
     assert "until it is resumed: nothing is acted upon" in one.run.stderr()
-    # Each W/2; the last of them is not more than that ago, but for the machine.
+    # Each W/2; a machine that kept sdwd waiting adds one.
     pings = [d.at for d in manager.pings()]
-    assert min(b - a for a, b in zip(pings[-4:], pings[-3:])) > 0.4
+    assert statistics.median(b - a for a, b in zip(pings[-4:], pings[-3:])) > 0.4
 
     resumed = time.monotonic()
     one.ask("Resume")
