@@ -11,8 +11,13 @@
 ssize_t peer_recv(int fd, void *buffer, size_t size) {
 	struct iovec iov = {.iov_base = buffer, .iov_len = size};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
+	int yes = 1;
+	ssize_t n;
 
+	/* A byte sent with MSG_OOB stays among the others: else it is not seen, but given up with
+	 * what came along with it as the next ones are taken. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof(yes));
+	n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
 	if (n <= 0)
 		return n;
 	/* There was no room for control data. */

@@ -279,12 +279,13 @@ class Lingering:
             while True:
                 self.socket.send(bytes(65536))
 
-    def give_to(self, client, data, pid, goes_on=True):
+    def give_to(self, client, data, pid, goes_on=True, flags=0, behind=b""):
         """While the receiver is stopped it cannot close it first, which would leave the last close(2) to us."""
         os.kill(pid, signal.SIGSTOP)
         wait_until(lambda: state_of(pid) == "T", "stop of sdwd")
-        socket.send_fds(client, [data], [self.socket.fileno()])
+        client.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", self.socket.fileno()))], flags)
         self.socket.close()
+        client.sendall(behind)
         if goes_on:
             os.kill(pid, signal.SIGCONT)
 
@@ -314,6 +315,18 @@ def give():
 def test_a_socket_that_lingers_is_not_waited_for(target, give, data):
     before = len(open_fds(target.run.pid))
     client = give(target, *data)
+    client.settimeout(10)
+    with contextlib.suppress(ConnectionError):
+        while client.recv(65536):
+            pass
+    wait_until(lambda: len(open_fds(target.run.pid)) == before, "end of the connection")
+
+
+@pytest.mark.parametrize("behind", [b"", CALL], ids=["alone", "call"])
+def test_a_socket_that_lingers_comes_out_of_band(target, give, behind):
+    """What reads on takes such a byte (MSG_OOB) away without ever seeing it, and what came along with it."""
+    before = len(open_fds(target.run.pid))
+    client = give(target, b"!", flags=socket.MSG_OOB, behind=behind)
     client.settimeout(10)
     with contextlib.suppress(ConnectionError):
         while client.recv(65536):
