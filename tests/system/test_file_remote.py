@@ -58,6 +58,18 @@ def test_changes_are_seen_and_silence_is(watching, server, manager):
     run.wait_stderr("healthy again: file")
 
 
+def test_a_folder_that_only_a_capability_opens_is_told(watching, server, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    server.folder.rename(home / "remote")
+    server.folder = home / "remote"
+    server.path = server.folder / "beat"
+    home.chmod(0o700)
+    os.chown(home, 65534, 65534)
+    run = watching("--silence=1h", "--optional", watchdog=60)
+    run.wait_stderr(f"file: unknown (self): sdwd cannot look: {server.path}: Permission denied")
+
+
 def test_a_server_that_hangs_holds_up_nothing(watching, server, manager, child):
     run = watching("--silence=1s", "--optional", "--heartbeat", command=child.command, watchdog=2)
     child("repeat(0.1, beat)")
