@@ -52,11 +52,16 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 	}
 }
 
-/* The one place where another process becomes the supervised one. */
-static void supervise(struct supervisor *s, pid_t pid, const char *how) {
+/* The one place where another process becomes the supervised one. Returns NULL, or as
+ * adopt_no_daemon(): nothing has changed. */
+static const char *supervise(struct supervisor *s, pid_t pid, const char *how) {
 	struct adopt *a = &s->adopt;
 	struct proc_stat stat;
+	int pidfd = -1;
+	const char *problem = adopt_is_own_child(pid) ? NULL : adopt_open_pidfd(pid, &pidfd);
 
+	if (problem)
+		return problem;
 	unwatch_pid(s);
 	if (s->child.pid > 0 && s->child.pid != pid) {
 		memmove(a->older + 1, a->older, sizeof(a->older) - sizeof(a->older[0]));
@@ -69,13 +74,10 @@ static void supervise(struct supervisor *s, pid_t pid, const char *how) {
 		s->child.pgid = 0;
 	s->is_child_stopped = false;
 	s->proc_look_at = 0;
-	if (!adopt_is_own_child(pid)) {
-		a->pidfd = adopt_open_pidfd(pid);
-		if (a->pidfd >= 0) {
-			ev_io_init(&a->pidfd_io, on_pidfd, a->pidfd, EV_READ);
-			ev_io_start(s->loop, &a->pidfd_io);
-			s->child.pidfd = a->pidfd;
-		}
+	if (pidfd >= 0) {
+		a->pidfd = s->child.pidfd = pidfd;
+		ev_io_init(&a->pidfd_io, on_pidfd, pidfd, EV_READ);
+		ev_io_start(s->loop, &a->pidfd_io);
 	}
 	if (a->step != ADOPT_OFF) {
 		a->step = ADOPT_DONE;
@@ -84,6 +86,7 @@ static void supervise(struct supervisor *s, pid_t pid, const char *how) {
 	message_adopted(s, pid, how);
 	looks_process(s);
 	status_changed(s);
+	return NULL;
 }
 
 static void fail(struct supervisor *s, const char *reason) {
@@ -136,8 +139,9 @@ static void read_pidfile(struct supervisor *s) {
 		a->warned_writable = true;
 		log_warning("--pidfile=%s: everybody may write to it", a->path);
 	}
-	a->file_pid = reading.pid;
-	supervise(s, reading.pid, a->path);
+	a->no_daemon = supervise(s, reading.pid, a->path);
+	if (!a->no_daemon)
+		a->file_pid = reading.pid;
 }
 
 /* How many processes there are that may be the daemon; *@ret is one of them. */
@@ -159,7 +163,7 @@ static void guess(struct supervisor *s) {
 	ptrdiff_t count = find_remaining(s, &found);
 
 	if (count == 1) {
-		supervise(s, found, "the one process that remained");
+		(void)supervise(s, found, "the one process that remained");
 		return;
 	}
 	if (s->now < s->adopt.deadline_at)
@@ -293,15 +297,13 @@ void adopt_mainpid(struct supervisor *s, pid_t pid) {
 	if (pid == s->child.pid || s->life >= LIFE_STOPPING)
 		return;
 	what = pid == getpid() ? "sdwd itself" : adopt_no_daemon(s, pid);
-	if (what) {
-		/* Said once: who names it does so often. */
-		if (pid == s->adopt.refused_pid)
-			return;
-		s->adopt.refused_pid = pid;
-		log_warning("MAINPID=%d of the child names %s: ignored", pid, what);
+	if (!what)
+		what = supervise(s, pid, "MAINPID= of the child");
+	/* Said once: who names it does so often. */
+	if (!what || pid == s->adopt.refused_pid)
 		return;
-	}
-	supervise(s, pid, "MAINPID= of the child");
+	s->adopt.refused_pid = pid;
+	log_warning("MAINPID=%d of the child names %s: ignored", pid, what);
 }
 
 static void give_up(struct supervisor *s) {

@@ -74,5 +74,5 @@ const char *adopt_no_daemon(const struct supervisor *s, pid_t pid);
 /* Whether we are the one to reap it: then the kernel tells of its end, else only a pidfd does. */
 bool adopt_is_own_child(pid_t pid);
 
-/* pidfd_open(2), which Debian 11's libc does not have; -1 with errno. */
-int adopt_open_pidfd(pid_t pid);
+/* pidfd_open(2). Returns NULL with *@ret_fd, or (-1) as adopt_no_daemon() what it is. */
+const char *adopt_open_pidfd(pid_t pid, int *ret_fd);

@@ -9,23 +9,28 @@
 #include "base/fd.h"
 #include "sys/proc.h"
 
-int adopt_open_pidfd(pid_t pid) {
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
 static const char ended[] = "a process that has ended";
+
+/* By system call: Debian 11's libc has no pidfd_open(). */
+const char *adopt_open_pidfd(pid_t pid, int *ret_fd) {
+	*ret_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (*ret_fd >= 0)
+		return NULL;
+	return errno == ESRCH ? ended : "a process whose end sdwd cannot watch (pidfd_open)";
+}
 
 /*
  * Not our own child: ended, it is there until its parent reaps it. In /proc it is Z also while only
  * the main thread has ended; a pidfd tells of the last one.  Without it nobody would.
  */
 static const char *no_other(pid_t pid) {
-	cleanup(fd_closep) int fd = adopt_open_pidfd(pid);
+	cleanup(fd_closep) int fd = -1;
+	const char *problem = adopt_open_pidfd(pid, &fd);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	if (fd < 0 && errno != ESRCH)
-		return "a process whose end sdwd cannot watch (pidfd_open)";
-	return fd < 0 || poll(&p, 1, 0) > 0 ? ended : NULL;
+	if (problem)
+		return problem;
+	return poll(&p, 1, 0) > 0 ? ended : NULL;
 }
 
 const char *adopt_no_daemon(const struct supervisor *s, pid_t pid) {

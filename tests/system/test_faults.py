@@ -203,10 +203,12 @@ def test_a_pause_without_memory_is_none_and_never_one_without_an_end(make_instan
     assert number > 10
 
 
-def test_a_process_whose_end_cannot_be_watched_is_not_supervised(running, child, build, tmp_path):
+# At once, or just when it was found to be one that may be supervised.
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_process_whose_end_cannot_be_watched_is_not_supervised(running, child, build, tmp_path, first):
     report = faults.Report(tmp_path / "report")
     run = running(env={"LD_PRELOAD": build / "tests/system/fault.so", "SDWD_FAULT_REPORT": report.path,
-                       "SDWD_FAULT": f"sdwd pidfd_open 1 1000000 {errno.EPERM}"})
+                       "SDWD_FAULT": f"sdwd pidfd_open {first} 1000000 {errno.EPERM}"})
     new = Puppet()
     try:
         pid = child(f"fork(os.execv, {new.command[0]!r}, {new.command!r})")
