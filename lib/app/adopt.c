@@ -38,12 +38,15 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 	if (loop_again(loop, w, events))
 		return;
 	s->now = usec_now();
-	unwatch_pid(s);
-	if (pid <= 0 || adopt_is_own_child(pid))
+	if (pid <= 0 || adopt_is_own_child(pid)) {
+		unwatch_pid(s);
 		return; /* the reaper knows its status */
+	}
+	/* With its pidfd: what they give cause to must not signal another one by its number. */
 	reap_last_words(s);
 	if (s->child.pid != pid)
 		return; /* it named another one (MAINPID=) */
+	unwatch_pid(s);
 	s->child.pid = 0;
 	if (!adopt_takes_exit(s, 0, false)) {
 		log_warning("pid %d has ended, and only its parent knows how: sdwd exits with 1",

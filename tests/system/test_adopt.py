@@ -511,6 +511,41 @@ def test_the_last_words_of_a_grandchild_are_heard(running, manager, child, words
         new.close()
 
 
+def test_the_last_words_of_a_grandchild_signal_nobody_with_its_number(make_runner, sdwd_path, child, tmp_path):
+    """Its parent has reaped it, and the number is another process's by then."""
+    unshare = ["--pid", "--fork", "--mount-proc"]
+    if os.geteuid() != 0:
+        unshare = ["--user", "--map-root-user", *unshare]
+    run = make_runner("/usr/bin/unshare")(*unshare, sdwd_path, "--notify", "--dump-signal=USR1", "--orphans=wait",
+                                          command=child.command)
+    new = Puppet()
+    try:
+        pid = child(f"fork(os.execv, {new.command[0]!r}, {new.command!r})")
+        new("None")
+        child("notify('READY=1')")
+        child(f"notify('MAINPID={pid}')")
+        adopted(run, pid)
+        outer = run.child(command=str(sdwd_path))
+        os.kill(outer, signal.SIGSTOP)
+        wait_until(lambda: state_of(outer) == "T", "stop")
+        new.tell("notify('WATCHDOG=trigger'), os._exit(0)")
+        child(f"os.waitpid({pid}, 0)")
+        child(f"with open('/proc/sys/kernel/ns_last_pid', 'w') as last: last.write('{pid - 1}')")
+        other = f"trap '>{tmp_path}/hit' USR1; trap '>{tmp_path}/end' USR2; >{tmp_path}/there; while :; do sleep 0.1; done"
+        assert child(f"fork(os.execv, '/bin/sh', ['sh', '-c', {other!r}])") == pid
+        wait_until((tmp_path / "there").exists, "the other one")
+        os.kill(outer, signal.SIGCONT)
+        run.wait_stderr("waiting (--orphans=wait)")
+        # Of two signals that wait the first number comes first.
+        child(f"os.kill({pid}, signal.SIGUSR2)")
+        wait_until((tmp_path / "end").exists, "its own signal")
+        assert not (tmp_path / "hit").exists()
+        child.tell(f"os.kill({pid}, signal.SIGKILL), os._exit(0)")
+        assert run.wait() == 1
+    finally:
+        new.close()
+
+
 def test_mainpid_of_a_foreign_process_is_refused(sdwd, manager, child):
     run = sdwd(command=child.command)
     manager.wait_ready()
