@@ -134,9 +134,10 @@ struct supervisor {
 	struct ev_loop *loop;
 	struct ev_io signals_io, exec_io, relay_io;
 	struct ev_timer timer;
-	usec_t now;     /* of this turn */
-	usec_t wake_at; /* what the timer was set for */
-	usec_t turn_at; /* when this turn began */
+	usec_t now;         /* of this turn */
+	usec_t wake_at;     /* what the timer was set for */
+	usec_t turn_at;     /* when this turn began */
+	usec_t behind_usec; /* of a stall: what the leases are to be moved by yet */
 
 	enum life_state life;
 	struct counters counters;

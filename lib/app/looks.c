@@ -290,7 +290,9 @@ void looks_ping(struct supervisor *s) {
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at) {
 	usec_t credit;
 
+	s->behind_usec = usec_sub(s->now, scheduled_at);
 	forward_drain(s);
+	s->behind_usec = 0;
 	/* Not begun yet: nothing has a time that could be given back. */
 	if (s->monitor.watchdog_usec == 0)
 		return 0;

@@ -72,7 +72,8 @@ def test_a_silent_child_does_not_gain_for_ever(beating, manager, child):
     assert time.monotonic() - continued < 3
 
 
-def test_what_is_read_after_a_stall_is_no_evidence_of_later_than_that(sdwd, manager, child):
+@pytest.mark.parametrize("said", ["WATCHDOG=1", "EXTEND_TIMEOUT_USEC=1000000"])
+def test_what_is_read_after_a_stall_is_no_evidence_of_later_than_that(sdwd, manager, child, said):
     """The end of an orphan makes sdwd read what the child said, before it takes the time of the stall out."""
     run = sdwd("--notify", "--silence=1s", command=child.command, watchdog=2)
     child("r, w = os.pipe()")
@@ -80,9 +81,10 @@ def test_what_is_read_after_a_stall_is_no_evidence_of_later_than_that(sdwd, mana
     orphan = int(child("os.read(r, 20)"))
     child("notify('READY=1\\nWATCHDOG=1'), repeat(0.05, notify, 'WATCHDOG=1')")
     manager.wait_ping()
+    child("stop()")
     run.signal(signal.SIGSTOP)
     wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
-    child("stop(), notify('WATCHDOG=1')")
+    child(f"notify({said!r})")
     time.sleep(8)
     os.kill(orphan, signal.SIGKILL)
     wait_until(lambda: state_of(orphan) == "Z", "end of the orphan")
