@@ -86,6 +86,9 @@ void ending_kill_child(struct supervisor *s, const char *reason) {
 }
 
 void ending_child_gone(struct supervisor *s, int wait_status) {
+	/* To end it was decided at the edge; a stop that began since comes before that. */
+	if (s->monitor.is_latched && s->mode == ON_UNHEALTHY_KILL && s->life < LIFE_STOPPING)
+		s->ending.was_decided = true;
 	if (!s->ending.has_status) {
 		s->ending.wait_status = wait_status;
 		s->ending.has_status = true;
@@ -301,7 +304,7 @@ static int report_as(const struct conf *c, int wait_status) {
 }
 
 struct supervisor_end ending_result(const struct supervisor *s) {
-	if (s->ending.is_own_decision)
+	if (s->ending.is_own_decision || s->ending.was_decided)
 		return SUPERVISOR_EXIT(EXIT_UNHEALTHY);
 	if (!s->ending.has_status)
 		return SUPERVISOR_EXIT(EXIT_SDWD);

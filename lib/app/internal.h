@@ -111,6 +111,7 @@ struct ending {
 	enum end_step step;
 	usec_t at;            /* of the next escalation */
 	bool is_own_decision; /* exit 124 whatever the child's status */
+	bool was_decided;     /* the same: it ended between the edge and our signal */
 	int wait_status;      /* of the supervised process, or as it must be reported */
 	bool has_status;
 	int stop_signal; /* the one that began the stop, 0: none did */

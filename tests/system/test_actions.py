@@ -400,6 +400,37 @@ def test_a_stop_during_the_hook_goes_first(beating, manager, child, hook):
     assert manager.matching("STOPPING=1")
 
 
+@pytest.mark.option("on-unhealthy")
+@pytest.mark.option("dump-signal")
+def test_a_child_that_ends_of_the_dump_signal_was_ended(beating, child):
+    """To end it was decided: 0 would tell whoever started it that all is well."""
+    run = beating("--on-unhealthy=kill", "--dump-signal=USR2", "--dump-wait=1h", notify=False)
+    child("signal.signal(signal.SIGUSR2, lambda *_: os._exit(0))")
+    child("stop()")
+    assert run.wait() == 124
+    assert "the service exited with 0" in run.stderr()
+
+
+@pytest.mark.option("on-unhealthy")
+def test_a_child_that_ends_during_the_hook_was_ended(beating, manager, child, hook):
+    hook("echo up >>{0}; exec sleep 999")
+    run = beating("--on-unhealthy=kill", f"--unhealthy-hook={hook.file.parent}/hook.sh", "--hook-timeout=1h", watchdog=1)
+    child("stop()")
+    wait_line(hook, "up")
+    child.tell("os._exit(0)")
+    assert run.wait() == 124
+
+
+@pytest.mark.option("on-unhealthy")
+def test_what_only_warns_ends_as_the_child_does(beating, child, hook):
+    hook("echo up >>{0}; exec sleep 999")
+    run = beating("--on-unhealthy=warn", f"--unhealthy-hook={hook.file.parent}/hook.sh", "--hook-timeout=1h", watchdog=1)
+    child("stop()")
+    wait_line(hook, "up")
+    child.tell("os._exit(3)")
+    assert run.wait() == 3
+
+
 # A stop is sticky -------------------------------------------------------------------------------------------------
 
 
