@@ -93,7 +93,6 @@ struct act {
 	struct spawn_command hook;
 	bool owes_recovery; /* recovered while the hook of the edge still ran */
 	bool owes_edge;     /* unhealthy again while the hook of the recovery still ran */
-	bool is_late;       /* the hook was killed at its timeout, and that was told */
 };
 
 /* ending.c: how the end goes. */

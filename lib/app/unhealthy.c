@@ -74,7 +74,6 @@ static bool start_hook(struct supervisor *s, const char *state) {
 		return false;
 	}
 	helpers_add(&s->helpers, s->act.hook_pid);
-	s->act.is_late = false;
 	s->act.step = ACT_HOOK;
 	s->act.at = usec_add(s->now, s->conf->hook_timeout_usec);
 	return true;
@@ -170,7 +169,7 @@ bool act_reaped(struct supervisor *s, const struct reaped *r) {
 	spawn_kill(s->act.hook_pid);
 	s->act.hook_pid = 0;
 	outcome_from_wait_status(&o, r->wait_status);
-	if (o.verdict != VERDICT_PASS && !s->act.is_late)
+	if (o.verdict != VERDICT_PASS)
 		message_hook(s, o.text);
 	if (s->act.step == ACT_HOOK)
 		after_hook(s);
@@ -192,8 +191,9 @@ void act_turn(struct supervisor *s) {
 		snprintf(late, sizeof(late), "took longer than --hook-timeout=%s and was killed",
 			 usec_str(limit, s->conf->hook_timeout_usec));
 		message_hook(s, late);
-		s->act.is_late = true;
+		/* From here on a helper like others: nothing waits for its end. */
 		spawn_kill(s->act.hook_pid);
+		s->act.hook_pid = 0;
 		after_hook(s);
 	}
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What follows when the child is not healthy: withhold, trigger, kill, warn; the dump signal and the hook before."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import time
@@ -229,6 +231,20 @@ def hook(tmp_path):
     return make
 
 
+PTRACE_SEIZE = 0x4206
+WALL = 0x40000000
+
+
+@contextlib.contextmanager
+def held(pid):
+    """Whoever ends meanwhile cannot be reaped by its parent before the end of this."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    assert libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    yield
+    os.waitpid(pid, WALL)
+
+
 def wait_line(hook, line):
     wait_until(lambda: line in hook.file.read_text().splitlines(), f"{line} of the hook")
 
@@ -291,6 +307,21 @@ def test_a_hook_that_hangs_is_killed_with_its_group(beating, manager, child, hoo
         wait_until(lambda p=pid: state_of(p) is None, f"end of {pid}")
     run.terminate()
     assert run.stderr().count("--unhealthy-hook: ") == 1, "not its death by our own SIGKILL as well"
+
+
+def test_a_recovery_is_told_though_the_killed_hook_still_dies(sdwd, manager, child, hook, tmp_path):
+    hook(f"echo $$ >{tmp_path}/pid; echo $SDWD_STATE >>{{0}}; test $SDWD_STATE = healthy || exec sleep 999")
+    run = sdwd("--heartbeat", "--silence=1h", f"--unhealthy-hook={tmp_path}/hook.sh", "--hook-timeout=3s",
+               command=child.command, watchdog=30)
+    child("beat()")
+    manager.wait_ready()
+    child(TRIGGER)
+    wait_line(hook, "unhealthy")
+    with held(int((tmp_path / "pid").read_text())):
+        run.wait_stderr("and was killed")
+        child("beat()")
+        run.wait_stderr("healthy again")
+    wait_line(hook, "healthy")
 
 
 @pytest.mark.option("unhealthy-hook")
