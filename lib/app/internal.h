@@ -141,6 +141,8 @@ struct supervisor {
 
 	enum life_state life;
 	struct counters counters;
+	usec_t stall_told_at;          /* 0: none was yet */
+	unsigned long n_stalls_untold; /* since then */
 	struct slot *slots;
 	size_t n_slots;
 	ptrdiff_t notify_slot; /* of --notify, -1: none */

@@ -207,14 +207,26 @@ void message_start_timeout(struct supervisor *s, const char *missing) {
 	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_START_TIMEOUT, NULL, NULL, message);
 }
 
+/* With a short watchdog on a busy machine there may be one in each turn. */
+#define STALL_SPACING USEC_PER_SEC
+
 void message_stall(struct supervisor *s, usec_t gap, usec_t credit) {
 	char message[LOG_MESSAGE_MAX], late[USEC_STR_MAX], given[USEC_STR_MAX];
+	struct text t = TEXT_OVER(message);
 
-	snprintf(message, sizeof(message),
-		 "sdwd itself did not run for %s; %s%s against the service (machine suspended, "
-		 "sdwd stopped, or no processor time)",
-		 usec_str_short(late, gap), credit >= gap ? "" : usec_str_short(given, credit),
-		 credit >= gap ? "none of it counts" : " of it does not count");
+	if (s->stall_told_at > 0 && s->now < usec_add(s->stall_told_at, STALL_SPACING)) {
+		s->n_stalls_untold++;
+		return;
+	}
+	text_addf(&t,
+		  "sdwd itself did not run for %s; %s%s against the service (machine suspended, "
+		  "sdwd stopped, or no processor time)",
+		  usec_str_short(late, gap), credit >= gap ? "" : usec_str_short(given, credit),
+		  credit >= gap ? "none of it counts" : " of it does not count");
+	if (s->n_stalls_untold > 0)
+		text_addf(&t, "; %lu more before it were not told", s->n_stalls_untold);
+	s->stall_told_at = s->now;
+	s->n_stalls_untold = 0;
 	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_STALL, NULL, NULL, message);
 }
 

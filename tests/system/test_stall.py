@@ -61,6 +61,22 @@ def test_frozen_together_a_healthy_child_is_not_ended(beating, manager, child):
     assert "unhealthy:" not in run.stderr() and run.is_running()
 
 
+def test_stalls_are_told_once_a_second(sdwd):
+    run = sdwd("--watchdog-sec=20ms", notify=False)
+    run.wait_stderr("ready after")
+    begin = time.monotonic()
+    for _ in range(20):
+        stop_for(run, 0.05)
+        # Fence: it ran.
+        time.sleep(0.02)
+    stop_for(run, 1)
+    run.wait_stderr("not told")
+    told = [line for line in run.stderr().splitlines() if "did not run for" in line]
+    assert 2 <= len(told) <= 2 + (time.monotonic() - begin), run.stderr()
+    more = [int(line.split(" more before it")[0].split()[-1]) for line in told if "not told" in line]
+    assert sum(more) >= 5, told
+
+
 def test_a_silent_child_does_not_gain_for_ever(beating, manager, child):
     run = beating("--silence=500ms", watchdog=1)
     manager.wait_ping()
