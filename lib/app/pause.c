@@ -57,6 +57,17 @@ static bool has_drill(const struct supervisor *s) {
 	return false;
 }
 
+/* What was closed before READY=1 stays so; after it the lease of the resume says the same. */
+static void end_closed(struct supervisor *s) {
+	for (size_t i = 0; i < s->n_slots && !s->monitor.is_ready; i++) {
+		const struct slot *slot = &s->slots[i];
+
+		if (slot->probe->conf->kind->mode == PROBE_PUSH && slot->has_last &&
+		    slot->last.cause == CAUSE_CLOSED && slot->closed_at == USEC_INFINITY)
+			(void)monitor_end_probe(&s->monitor, i);
+	}
+}
+
 const char *pause_end(struct supervisor *s, const char *who) {
 	const char *reason = refusal(s);
 	bool was_paused = pause_is_on(s);
@@ -73,6 +84,7 @@ const char *pause_end(struct supervisor *s, const char *who) {
 		if (s->monitor.probes[i].is_drilled)
 			s->slots[i].has_last = false;
 	monitor_resume(&s->monitor, s->now);
+	end_closed(s);
 	message_resumed(s, was_paused, who);
 	judge_now(s);
 	status_changed(s);

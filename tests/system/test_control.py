@@ -335,6 +335,17 @@ def test_paused_before_ready_nothing_is_pinged_and_ready_waits_for_health(make_i
     manager.wait_ping(count=3)
 
 
+def test_a_pipe_that_was_closed_while_paused_before_ready_stays_closed(make_instance, child):
+    one = make_instance("--heartbeat", "--on-unhealthy=kill", command=child.command, watchdog=30)
+    one.ask("Pause")
+    child("os.close(int(os.environ['SDWD_HEARTBEAT_FD']))")
+    one.wait_status("closed", lambda s: s["probes"][0]["cause"] == "closed" and s["probes"][0]["state"] == "unhealthy")
+    assert one.status()["health"] == "healthy"
+    one.ask("Resume")
+    one.run.wait_stderr("unhealthy: heartbeat: the pipe was closed before the first beat")
+    assert one.run.wait() == 124
+
+
 @pytest.mark.option("start-timeout")
 def test_the_start_timeout_waits_while_paused(make_instance):
     one = make_instance("--heartbeat", "--start-timeout=2s")
