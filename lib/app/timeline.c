@@ -129,10 +129,21 @@ static bool was_given(const struct probe_conf *c, const char *name) {
 	return conf_find_given(&c->given, name) != NULL;
 }
 
+/* READY=1 may come before the first good look of this probe. */
+static bool may_be_granted(const struct conf *c, const struct probe_conf *probe) {
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_probes; i++)
+		n += !c->probes[i]->is_optional;
+	return !probe->is_optional &&
+	       (!(c->ready & 1U << READY_ON_HEALTHY) || (c->require > 0 && (size_t)c->require < n));
+}
+
 static void warn_probe(const struct printer *p, const struct conf *c,
 		       const struct probe_conf *probe, usec_t w) {
 	usec_t lease = lease_of(probe, w);
-	char l[USEC_STR_MAX], watchdog[USEC_STR_MAX];
+	char l[USEC_STR_MAX], watchdog[USEC_STR_MAX], start[USEC_STR_MAX];
+	usec_t granted = MAX(lease, w);
 	bool withholds = c->on_unhealthy == ON_UNHEALTHY_WITHHOLD;
 	const char *note = probe->kind->note ? probe->kind->note(probe->settings) : NULL;
 
@@ -153,6 +164,14 @@ static void warn_probe(const struct printer *p, const struct conf *c,
 		    "warning: %s: with --on-unhealthy=withhold, --fall and --timeout do not make "
 		    "systemd act before %s; --on-unhealthy=trigger does",
 		    probe->name, watchdog);
+	if (probe->start_period_usec != USEC_INFINITY)
+		granted = MAX(granted, probe->start_period_usec);
+	if (may_be_granted(c, probe) && probe->start_interval_usec >= granted)
+		say(p,
+		    "warning: %s: --start-interval=%s is no shorter than the %s after READY=1 "
+		    "within which a good look must come",
+		    probe->name, usec_str(start, probe->start_interval_usec),
+		    usec_str_short(l, granted));
 	if (withholds && probe->rise > 1)
 		say(p,
 		    "warning: %s: --rise=%u with --on-unhealthy=withhold: no ping before so many "
