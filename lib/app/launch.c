@@ -16,7 +16,10 @@ static int open_journal(struct supervisor *s) {
 			     s->conf->log_target == LOG_TARGET_STDERR);
 
 	if (r < 0) {
-		log_error("--log-target=journal: %s", strerror(-r));
+		log_error("%s: %s",
+			  s->conf->log_target == LOG_TARGET_JOURNAL ? "--log-target=journal"
+								    : "cannot open the log",
+			  strerror(-r));
 		return r;
 	}
 	s->journal.label = s->conf->label;
@@ -185,6 +188,8 @@ static int add_heartbeat(struct surroundings *e, const struct probe *p, int as, 
 }
 
 static int add_heartbeats(struct supervisor *s, struct surroundings *e) {
+	long limit = sysconf(_SC_OPEN_MAX);
+
 	/* Settled numbers first: the free ones must not take them. */
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < s->n_slots; i++) {
@@ -199,6 +204,12 @@ static int add_heartbeats(struct supervisor *s, struct surroundings *e) {
 				log_error("--heartbeat=%d: this fd is in use already",
 					  settings->fd);
 				return as;
+			}
+			if (settings->fd >= 0 && limit >= 0 && as >= limit) {
+				log_error("--heartbeat=%d: the limit of open files is %ld "
+					  "(LimitNOFILE=)",
+					  as, limit);
+				return -EMFILE;
 			}
 			e->taken[e->n_fds] = as;
 			e->fds[e->n_fds].fd = heartbeat_child_end(p, &e->fds[e->n_fds].as);

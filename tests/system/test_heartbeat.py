@@ -2,6 +2,7 @@
 """The heartbeat pipe: its number, what is a beat, what a line says, its end; and the pings that follow the beats."""
 
 import os
+import resource
 import signal
 import time
 
@@ -66,6 +67,14 @@ def test_a_number_in_use_is_an_error(sdwd):
     finally:
         os.close(r)
         os.close(w)
+
+
+def test_a_number_above_the_limit_is_an_error(sdwd):
+    run = sdwd("--heartbeat=500", command=["true"],
+               preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)))
+    assert run.wait() == 125
+    assert "--heartbeat=500: the limit of open files is 256 (LimitNOFILE=)\n" in run.stderr()
+    assert "cannot execute" not in run.stderr()
 
 
 def test_E10_the_childs_end_is_non_blocking(sdwd, manager, child):

@@ -4,6 +4,7 @@
 import fcntl
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -298,6 +299,12 @@ def test_a_journal_that_is_asked_for_and_not_there_is_an_error(under_journal, tm
     assert run.wait() == 125
     assert lines_of(run.stderr()) == ["sdwd: --log-target=journal: No such file or directory"]
     assert not (tmp_path / "started").exists()
+
+
+def test_without_an_fd_for_the_log_no_option_is_blamed(sdwd):
+    run = sdwd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4)))
+    assert run.wait() == 125
+    assert run.stderr() == "sdwd: cannot open the log: Too many open files\n"
 
 
 # Never in the way ---------------------------------------------------------------------------------------------------
