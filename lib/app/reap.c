@@ -37,7 +37,9 @@ static void on_child(struct supervisor *s, const struct reaped *r) {
 	if (supervisor_has_started(s))
 		looks_process(s);
 	if (r->code == CLD_STOPPED && tty_is_interactive(&s->tty)) {
-		tty_stop_with(&s->tty);
+		/* A shell's fg puts our group in front, and tells of it only whom it continues. */
+		if ((r->status != SIGTTIN && r->status != SIGTTOU) || !tty_is_in_front(&s->tty))
+			tty_stop_with(&s->tty);
 		/* Continued: so is the child. */
 		tty_give(&s->tty, s->child.pgid);
 		(void)child_signal(&s->child, SIGCONT, true, false, (union sigval){0});

@@ -21,6 +21,10 @@ bool tty_is_interactive(const struct tty *t) {
 	return t->fd >= 0;
 }
 
+bool tty_is_in_front(const struct tty *t) {
+	return t->fd >= 0 && tcgetpgrp(t->fd) == t->own_group;
+}
+
 /* Puts @group in front, but only where @from is. */
 static void hand(const struct tty *t, pid_t from, pid_t group) {
 	if (from > 0 && tcgetpgrp(t->fd) == from)

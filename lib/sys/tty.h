@@ -22,6 +22,8 @@ struct tty {
 void tty_init(struct tty *t);
 /* True where there is a terminal to hand over. */
 bool tty_is_interactive(const struct tty *t);
+/* True where our own group is in front, and not one that it was handed to. */
+bool tty_is_in_front(const struct tty *t);
 
 /* At the start (where the child may have taken it itself, child_conf.is_foreground) and when sdwd
  * was continued: @group is in front where our own group was. */

@@ -227,6 +227,29 @@ def test_stop_and_continue_under_a_shell(terminal):
     assert "shell end" in one.output
 
 
+@pytest.mark.parametrize("first", ["", "stty -echo;"], ids=["reads", "sets"])
+def test_to_the_background_and_back_while_it_runs(terminal, first):
+    """fg(1) of what runs brings sdwd to the front without a word to it."""
+    one = terminal("--", "bash", "-c", f"trap go=1 USR1; until test $go; do sleep 0.1; done; {first} read x; echo child $x; exit 3",
+                   shell='set -m; "$@"; echo stopped $?; bg >/dev/null; read x; echo shell $x; fg >/dev/null; '
+                         'echo rc $?; read y; echo shell $y')
+    child = one.child("bash -c trap")
+    one.wait_foreground(child)
+    one.type("\x1a")
+    one.expect(f"stopped {128 + signal.SIGTSTP}")
+    one.type("between\n")
+    one.expect("shell between")
+    one.wait_foreground(os.getpgid(runner_module.stat_of(child)[1]))
+    os.kill(child, signal.SIGUSR1)
+    one.wait_foreground(child)
+    one.type("hello\n")
+    one.expect("child hello")
+    one.expect("rc 3")
+    assert one.output.count("stopped") == 1
+    one.type("end\n")
+    assert one.wait() == 0
+
+
 def test_in_the_background_it_takes_nothing(terminal):
     one = terminal("--", "sh", "-c", "echo up; exec sleep 1000",
                    shell='set -m; "$@" & read x; echo in front: $x; kill %1; wait %1; echo rc $?')
