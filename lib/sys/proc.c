@@ -40,6 +40,18 @@ static ptrdiff_t read_text(pid_t pid, const char *name, char *buffer, size_t siz
 	return n;
 }
 
+bool proc_is_ours(void) {
+	char target[PROC_PATH_MAX];
+	uint64_t pid;
+	ssize_t n;
+
+	n = readlink("/proc/self", target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return text_parse_u64(target, 1, INT32_MAX, &pid) == 0 && (pid_t)pid == getpid();
+}
+
 int proc_read_stat(pid_t pid, struct proc_stat *ret) {
 	char buffer[PROC_STAT_MAX], name[PROC_PATH_MAX / 2], state;
 	uint64_t n_threads, start;
@@ -51,6 +63,8 @@ int proc_read_stat(pid_t pid, struct proc_stat *ret) {
 	n = read_text(pid, name, buffer, sizeof(buffer));
 	if (n < 0)
 		return (int)n;
+	if (!proc_is_ours())
+		return -ENOTSUP;
 	/* The name in front may hold blanks and parentheses; no field after it does. */
 	p = strrchr(buffer, ')');
 	if (!p)

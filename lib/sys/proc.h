@@ -18,6 +18,9 @@ struct proc_stat {
 	uint64_t start_ticks;
 };
 
+/* False where /proc is of another PID namespace: its numbers would name other processes. */
+bool proc_is_ours(void);
+
 /*
  * /proc/PID/task/PID/stat, read behind the last ')' of the name: /proc/PID/stat says the same, but
  * adds up the times of all threads under a lock of the process. Returns 0 or a negative errno.

@@ -176,19 +176,6 @@ static int walk_all(struct tree *t) {
 	return 0;
 }
 
-/* False where /proc is of another PID namespace: its numbers would name other processes. */
-static bool is_our_proc(void) {
-	char target[PROC_PATH_MAX];
-	uint64_t pid;
-	ssize_t n;
-
-	n = readlink("/proc/self", target, sizeof(target) - 1);
-	if (n < 0)
-		return false;
-	target[n] = '\0';
-	return text_parse_u64(target, 1, INT32_MAX, &pid) == 0 && (pid_t)pid == getpid();
-}
-
 static bool has_children_file(void) {
 	char path[PROC_PATH_MAX];
 
@@ -200,7 +187,7 @@ ptrdiff_t proc_descendants(pid_t *pids, size_t max) {
 	struct tree t = {.pids = pids, .max = max};
 	int r;
 
-	if (!is_our_proc())
+	if (!proc_is_ours())
 		return -ENOTSUP;
 	r = has_children_file() ? walk_children(&t) : walk_all(&t);
 	if (r < 0)
