@@ -98,7 +98,7 @@ static void fail(struct supervisor *s, const char *reason) {
 	snprintf(s->ending.reason, sizeof(s->ending.reason), "%s", reason);
 	status_send_error(s, ESRCH, reason);
 	s->ending.wait_status = EXIT_SDWD << 8;
-	s->ending.has_status = true;
+	s->ending.has_status = s->ending.is_ours = true;
 	ending_child_gone(s, s->ending.wait_status);
 }
 

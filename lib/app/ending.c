@@ -308,6 +308,8 @@ struct supervisor_end ending_result(const struct supervisor *s) {
 		return SUPERVISOR_EXIT(EXIT_UNHEALTHY);
 	if (!s->ending.has_status)
 		return SUPERVISOR_EXIT(EXIT_SDWD);
+	if (s->ending.is_ours)
+		return (struct supervisor_end){.wait_status = s->ending.wait_status};
 	return (struct supervisor_end){.wait_status = report_as(s->conf, s->ending.wait_status)};
 }
 

@@ -113,6 +113,7 @@ struct ending {
 	bool was_decided;     /* the same: it ended between the edge and our signal */
 	int wait_status;      /* of the supervised process, or as it must be reported */
 	bool has_status;
+	bool is_ours;    /* the status: sdwd itself failed, --exit-map is about the child */
 	int stop_signal; /* the one that began the stop, 0: none did */
 	pid_t *told;     /* orphans that got their SIGTERM, owned */
 	size_t n_told, size_told;

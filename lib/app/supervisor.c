@@ -277,7 +277,7 @@ static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {
 				 : error == ENOENT         ? EXIT_NOT_FOUND
 							   : EXIT_CANNOT_EXEC)
 				<< 8;
-	s->ending.has_status = true;
+	s->ending.has_status = s->ending.is_ours = true;
 	supervisor_event(s, LIFE_EXEC_FAILED);
 	/* The failed fork is to be reaped: that is all that is left to do. */
 	forward_start(s);

@@ -81,6 +81,16 @@ def test_exit_map_moves_codes_and_signals(status_of):
 
 
 @pytest.mark.option("exit-map")
+@pytest.mark.option("exit-map")
+def test_exit_map_leaves_sdwds_own_status_alone(status_of):
+    status, _ = status_of("--exit-map=127:0,126:0", "--", "/nowhere/program")
+    assert status == 127 << 8
+    status, _ = status_of("--exit-map=127:0,126:0", "--", "/etc/passwd")
+    assert status == 126 << 8
+    status, _ = status_of("--exit-map=125:0", "--pidfile=/nowhere/pid", "--pidfile-timeout=100ms", "--", "true")
+    assert status == 125 << 8
+
+
 def test_exit_map_comes_before_the_shell_status(status_of):
     ends = {"kill -TERM $$": 0, "kill -INT $$": 130}
     seen = {end: status_of("--exit-status=shell", "--exit-map=143:0", "--", "sh", "-c", end)[0] for end in ends}
