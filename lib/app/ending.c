@@ -151,6 +151,23 @@ static ptrdiff_t tell_orphans(struct supervisor *s, bool is_first, bool *ret_has
 	return n;
 }
 
+bool ending_pass_on(struct supervisor *s, int number) {
+	pid_t pids[ORPHANS_MAX];
+	char name[SIGNAL_STR_MAX];
+	bool has_helpers;
+	ptrdiff_t n;
+
+	if (s->ending.step != END_ORPHANS || s->conf->orphans != ORPHANS_WAIT)
+		return false;
+	n = find_orphans(s, pids, &has_helpers);
+	for (ptrdiff_t i = 0; i < n; i++)
+		(void)kill(pids[i], number);
+	if (n > 0)
+		log_info("%s: forwarded to what was left behind (--orphans=wait)",
+			 signal_str(name, number));
+	return n > 0;
+}
+
 static void finish(struct supervisor *s) {
 	s->ending.step = END_NONE;
 	s->ending.at = USEC_INFINITY;

@@ -330,6 +330,8 @@ void pause_say(const struct supervisor *s,
 void ending_kill_child(struct supervisor *s, const char *reason); /* our own decision: 124 */
 void ending_child_gone(struct supervisor *s, int wait_status);
 void ending_collect(struct supervisor *s); /* what is left, by ending_turn() */
+/* Signal @number to what is left behind and waited for. Returns false where nothing is. */
+bool ending_pass_on(struct supervisor *s, int number);
 void ending_turn(struct supervisor *s);
 void ending_at_once(struct supervisor *s,
 		    const char *reason); /* of the child, waiting for it: there is no loop */

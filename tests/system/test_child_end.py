@@ -145,6 +145,16 @@ def test_orphans_wait(leave):
 
 
 @pytest.mark.option("orphans")
+def test_orphans_that_are_waited_for_get_the_signals(leave):
+    """Or nobody could end them in order, who waits without end."""
+    one = leave("--orphans=wait", until=signal.SIGTERM, seconds=60)
+    one.wait_stderr("left behind")
+    one.signal(signal.SIGTERM)
+    assert one.wait() == 7, "the child's status"
+    assert one.orphan_heard() == [signal.SIGTERM]
+
+
+@pytest.mark.option("orphans")
 def test_orphans_leave(leave):
     one = leave("--orphans=leave", until=signal.SIGUSR1)
     assert one.wait() == 7
