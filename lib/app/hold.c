@@ -55,7 +55,7 @@ static bool is_double(const struct supervisor *s, const struct signalfd_siginfo 
 		      const struct unit_answer *a) {
 	int number = (int)info->ssi_signo;
 
-	return may_be_double(s, info) &&
+	return a->is_control_group && may_be_double(s, info) &&
 	       ((a->is_stopping && conf_has_signal(s->hold.stop_signals, number)) ||
 		(a->is_aborting && conf_has_signal(s->hold.watchdog_signal, number)));
 }

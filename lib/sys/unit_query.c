@@ -119,7 +119,8 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
 	return r;
 }
 
-static int ask_killing(sd_bus *bus, const char *path, struct unit_answer *a) {
+/* It may be another one each time: the manager goes by what it read last (daemon-reload). */
+static int ask_mode(sd_bus *bus, const char *path, struct unit_answer *a) {
 	char *mode = NULL;
 	int r = get_text(bus, path, MANAGER ".Service", "KillMode", &mode);
 
@@ -127,6 +128,14 @@ static int ask_killing(sd_bus *bus, const char *path, struct unit_answer *a) {
 		return r;
 	a->is_control_group = strcmp(mode, "control-group") == 0;
 	free(mode);
+	return 0;
+}
+
+static int ask_killing(sd_bus *bus, const char *path, struct unit_answer *a) {
+	int r = ask_mode(bus, path, a);
+
+	if (r < 0)
+		return r;
 	r = get_number(bus, path, "KillSignal", &a->kill_signal);
 	if (r < 0)
 		return r;
@@ -139,8 +148,10 @@ static int ask_killing(sd_bus *bus, const char *path, struct unit_answer *a) {
 /* "stop" and "stop-post" are not among them: there commands run, and no signal is sent. */
 static int ask_stopping(sd_bus *bus, const char *path, struct unit_answer *a) {
 	char *state = NULL;
-	int r = get_text(bus, path, MANAGER ".Unit", "SubState", &state);
+	int r = ask_mode(bus, path, a);
 
+	if (r == 0)
+		r = get_text(bus, path, MANAGER ".Unit", "SubState", &state);
 	if (r < 0)
 		return r;
 	a->is_stopping = strcmp(state, "stop-sigterm") == 0 || strcmp(state, "final-sigterm") == 0;

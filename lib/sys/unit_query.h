@@ -12,12 +12,12 @@
 
 enum unit_question {
 	UNIT_KILLING,  /* KillMode=, KillSignal=, RestartKillSignal=, WatchdogSignal= */
-	UNIT_STOPPING, /* SubState: is it sending its stop signals? */
+	UNIT_STOPPING, /* KillMode=, and SubState: is it sending its stop signals? */
 };
 
 /* Plain data, written in one piece (less than PIPE_BUF). */
 struct unit_answer {
-	bool is_control_group; /* UNIT_KILLING: KillMode=control-group */
+	bool is_control_group; /* KillMode=control-group */
 	int kill_signal;       /* UNIT_KILLING; 0: an older systemd does not tell */
 	int restart_kill_signal;
 	int watchdog_signal;

@@ -128,6 +128,18 @@ def test_a_kill_during_a_stop_is_not_the_managers_own(systemd, sdwd_path, tmp_pa
     systemd.wait_state(counted.unit, ActiveState="inactive")
 
 
+def test_a_kill_mode_that_was_changed_meanwhile(systemd, sdwd_path, tmp_path):
+    """The manager goes by what it read last (daemon-reload): under mixed nobody else tells the child."""
+    counted = Counted(systemd, sdwd_path, tmp_path, "control-group")
+    counted.wait_known()
+    systemd.write(f"/run/systemd/system/{counted.unit}.d/mixed.conf", "[Service]\nKillMode=mixed\n")
+    systemd.daemon_reload()
+    assert systemd.show(counted.unit, "KillMode") == "mixed"
+    systemd.stop(counted.unit)
+    assert counted.counts() == {"SIGTERM": 1}, systemd.describe(counted.unit)
+    systemd.wait_state(counted.unit, ActiveState="inactive", Result="success")
+
+
 def test_always_and_never(systemd, sdwd_path, tmp_path):
     counted = Counted(systemd, sdwd_path, tmp_path, "control-group", "KillSignal=SIGRTMIN+1",
                       options="--forward-stop=always", ends_by="SIGINT")
