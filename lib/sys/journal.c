@@ -48,6 +48,14 @@ static bool stderr_is_journal(void) {
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+/* What inetd(8) and StandardInput=socket give: its other end is a client, who did not ask us. */
+static bool stderr_is_connection(void) {
+	struct stat in, err;
+
+	return fstat(STDERR_FILENO, &err) == 0 && S_ISSOCK(err.st_mode) &&
+	       fstat(STDIN_FILENO, &in) == 0 && in.st_dev == err.st_dev && in.st_ino == err.st_ino;
+}
+
 /* no-color.org; and systemd(1) takes a missing TERM for a dumb one. */
 static bool want_colour(void) {
 	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -81,7 +89,7 @@ int journal_open_at(struct journal *j, const char *path, bool want_journal, bool
 	int r;
 
 	*j = (struct journal){.fd = -1, .identifier = "sdwd"};
-	if (want_journal || (!want_text && stderr_is_journal())) {
+	if (want_journal || (!want_text && (stderr_is_journal() || stderr_is_connection()))) {
 		r = journal_native_open(j, path);
 		j->is_native = r == 0;
 		if (r < 0 && want_journal)

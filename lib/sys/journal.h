@@ -36,8 +36,8 @@ struct journal {
 
 /*
  * Chooses: @want_journal forces the native protocol, @want_text forces text; neither: native where
- * JOURNAL_STREAM names our stderr (sd-daemon(3)) and journald is there, else text. Returns 0 or a
- * negative errno (@want_journal and no journald).
+ * JOURNAL_STREAM names our stderr (sd-daemon(3)), or it is a connection that is stdin too, and
+ * journald is there, else text. Returns 0 or a negative errno (@want_journal and no journald).
  */
 int journal_open(struct journal *j, bool want_journal, bool want_text);
 

@@ -121,3 +121,28 @@ def test_socket_activation_works_through_sdwd(systemd, sdwd_path):
         systemd.wait_state(name, ActiveState="active", StatusText="healthy")
         # The sockets stay, and start it again at the next connection.
         systemd.systemctl("stop", name)
+
+
+ANSWERS = """#!/bin/sh
+read line
+echo "got $line"
+"""
+
+
+@pytest.mark.option("log-target")
+def test_a_client_is_told_nothing_by_sdwd(systemd, sdwd_path, tmp_path):
+    """Accept=yes, and the connection is all that the program has: stdin, stdout and stderr."""
+    sdwd, program = wrapped.install(systemd, sdwd_path, wrapped.script(tmp_path, "answers", ANSWERS))
+    before = systemd.cursor()
+    for side, kind, command in ("bare", "simple", program), ("under", "notify", f"{sdwd} -- {program}"):
+        service = systemd.unit(f"{side}@", wrapped.unit_text(command, "StandardInput=socket", f"Type={kind}"))
+        stem = service.replace("@.service", "")
+        systemd.unit(systemd.as_named(f"{stem}.socket"), f"[Socket]\nListenStream=/run/{stem}\nAccept=yes\n")
+        systemd.start(f"{stem}.socket")
+        heard = systemd.run("/usr/bin/python3", "-c", "import socket, sys\n"
+                            "with socket.socket(socket.AF_UNIX) as s:\n"
+                            "    s.settimeout(20)\n    s.connect(sys.argv[1])\n    s.sendall(b'this\\n')\n"
+                            "    while data := s.recv(99):\n        sys.stdout.write(data.decode())",
+                            f"/run/{stem}").stdout
+        assert heard == "got this\n", (side, heard)
+    systemd.wait_journal("the service exited with 0", since=before)
