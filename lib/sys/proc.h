@@ -32,8 +32,8 @@ int proc_read_stat(pid_t pid, struct proc_stat *ret);
 int proc_is_descendant(pid_t pid);
 
 /*
- * Our descendants, all depths, zombies left out: at most @max pids into @pids. Returns how many
- * there are, @max + 1 where there are more, or a negative errno. Reads
+ * Our descendants, all depths, zombies and systemd's (sd-pam) left out: at most @max pids into
+ * @pids. Returns how many there are, @max + 1 where there are more, or a negative errno. Reads
  * /proc/PID/task/TID/children, and all of /proc where the kernel lacks that file. What forks or
  * loses its parent meanwhile may be missed: call again until nothing is left.
  */

@@ -49,6 +49,18 @@ static bool is_zombie(const struct proc_stat *stat) {
 	return (stat->state == 'Z' || stat->state == 'X') && stat->n_threads <= 1;
 }
 
+/*
+ * With PAMName= systemd has forked this one off the main process, to end the session once that is
+ * gone (systemd.exec(5)): before there was a service, and on a signal it goes and leaves the
+ * session open.
+ */
+static bool is_of_systemd(pid_t pid, const struct proc_stat *stat) {
+	char name[16];
+
+	return stat->parent == getpid() && proc_read_comm(pid, name, sizeof(name)) == 0 &&
+	       strcmp(name, "(sd-pam)") == 0;
+}
+
 static void tree_add(struct tree *t, pid_t pid) {
 	struct proc_stat stat;
 	int r;
@@ -60,7 +72,7 @@ static void tree_add(struct tree *t, pid_t pid) {
 		t->has_moved = true;
 		return;
 	}
-	if (r == 0 && is_zombie(&stat))
+	if (r == 0 && (is_zombie(&stat) || is_of_systemd(pid, &stat)))
 		return;
 	if (t->n < t->max)
 		t->pids[t->n] = pid;

@@ -146,3 +146,46 @@ def test_a_client_is_told_nothing_by_sdwd(systemd, sdwd_path, tmp_path):
                             f"/run/{stem}").stdout
         assert heard == "got this\n", (side, heard)
     systemd.wait_journal("the service exited with 0", since=before)
+
+
+PAM = """\
+auth required pam_permit.so
+account required pam_permit.so
+session required pam_exec.so /usr/local/libexec/of-tests/session
+"""
+SESSION = """#!/bin/sh
+umask 0
+echo "$PAM_TYPE" >>"/run/$PAM_SERVICE/told"
+"""
+FORKS = """#!/bin/sh
+setsid sleep 3600 &
+"""
+
+
+@pytest.mark.option("orphans")
+def test_a_session_of_pam_ends_as_without_sdwd(systemd, sdwd_path, tmp_path):
+    """systemd leaves a child of the main process there, which ends the session once that is gone: it is none of ours."""
+    sdwd, _ = wrapped.install(systemd, sdwd_path, wrapped.script(tmp_path, "session", SESSION))
+    for side, command, kind in (("bare", "", "simple"), ("under", f"{sdwd} --", "notify"),
+                                ("waits", f"{sdwd} --orphans=wait --", "notify")):
+        name = systemd.name(side)
+        systemd.write(f"/etc/pam.d/{name}", PAM)
+        systemd.unit(side, wrapped.unit_text(
+            f"{command} /bin/sleep 0.5".strip(), f"Type={kind}", "User=daemon", f"PAMName={name}", "KillMode=control-group",
+            f"RuntimeDirectory={name}", "RuntimeDirectoryPreserve=yes", "RemainAfterExit=yes"))
+        systemd.start(side)
+        systemd.wait_state(side, SubState="exited")
+        wrapped.wait_for(lambda name=name: systemd.run("cat", f"/run/{name}/told").stdout.split()
+                         == ["open_session", "close_session"], f"{side}: the end of the session")
+        assert not wrapped.has(systemd, side, "left behind"), systemd.describe(side)
+
+
+@pytest.mark.option("forking")
+def test_a_session_of_pam_is_no_daemon(systemd, sdwd_path, tmp_path):
+    sdwd, program = wrapped.install(systemd, sdwd_path, wrapped.script(tmp_path, "forks", FORKS))
+    systemd.write(f"/etc/pam.d/{systemd.name('forks')}", PAM.replace("pam_exec.so /usr/local/libexec/of-tests/session",
+                                                                     "pam_permit.so"))
+    systemd.unit("forks", wrapped.unit_text(f"{sdwd} --forking -- {program}", "User=daemon",
+                                            f"PAMName={systemd.name('forks')}"))
+    systemd.start("forks")
+    assert wrapped.has(systemd, "forks", "(the one process that remained)"), systemd.describe("forks")
