@@ -78,9 +78,8 @@ static void check_kill_mode(struct findings *f) {
 
 	if (strcmp(value, "control-group") == 0 && f->is_wrapped)
 		found(f, WARNING, "KillMode=mixed",
-		      "KillMode=control-group: systemd signals sdwd and the service; before it is "
-		      "ready, and where systemd cannot be asked, the service gets its stop signal "
-		      "twice");
+		      "KillMode=control-group: systemd signals sdwd and the service; where systemd "
+		      "cannot be asked, the service gets its stop signal twice");
 	else if (strcmp(value, "process") == 0 || strcmp(value, "none") == 0)
 		found(f, WARNING, "KillMode=mixed",
 		      "KillMode=%s: a service that hangs for good outlives the watchdog's kill, "

@@ -89,6 +89,7 @@ static void learn(struct supervisor *s, const struct unit_answer *a) {
 	struct hold *h = &s->hold;
 	const int stops[] = {a->kill_signal, a->restart_kill_signal};
 
+	h->is_known = true;
 	if (s->conf->forward_stop == FORWARD_STOP_AUTO)
 		h->is_both = a->is_control_group;
 	for (size_t i = 0; i < ARRAY_SIZE(stops); i++)
@@ -140,11 +141,11 @@ static bool begin_query(struct supervisor *s, enum unit_question question, usec_
 }
 
 void hold_begin(struct supervisor *s) {
-	if (s->conf->forward_stop == FORWARD_STOP_NEVER) {
+	if (s->conf->forward_stop == FORWARD_STOP_NEVER && !s->hold.is_both) {
 		s->hold.is_both = true;
 		s->hold.stop_signals = s->stop_signals;
 	}
-	if (s->setup->env.unit && !is_asking(s))
+	if (s->setup->env.unit && !s->hold.is_known && !is_asking(s))
 		(void)begin_query(s, UNIT_KILLING, ASK_KILLING_MAX);
 }
 

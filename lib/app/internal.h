@@ -47,6 +47,7 @@ struct slot {
 #define HOLD_MAX 64
 
 struct hold {
+	bool is_known;            /* what follows, as far as the manager tells it */
 	bool is_both;             /* the manager signals sdwd and the child */
 	uint64_t stop_signals;    /* by which it stops the unit */
 	uint64_t watchdog_signal; /* by which it aborts it */
@@ -256,7 +257,7 @@ void forward_tell_stop(struct supervisor *s);
 void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info);
 
 /* hold.c */
-void hold_begin(struct supervisor *s); /* READY=1 was taken */
+void hold_begin(struct supervisor *s); /* asks, unless the answer is here already */
 bool hold_takes(struct supervisor *s, const struct signalfd_siginfo *info);
 bool hold_reaped(struct supervisor *s, const struct reaped *r);
 void hold_turn(struct supervisor *s);

@@ -59,6 +59,7 @@ static void perform(struct supervisor *s, enum life_action action) {
 		looks_begin(s);
 		relay_start(s);
 		forward_start(s);
+		hold_begin(s);
 		status_changed(s);
 		break;
 	case LIFE_REPORT_EXEC:

@@ -128,6 +128,48 @@ def test_a_kill_during_a_stop_is_not_the_managers_own(systemd, sdwd_path, tmp_pa
     systemd.wait_state(counted.unit, ActiveState="inactive")
 
 
+# Never ready; tells each signal as it comes, and ends after the first, slowly enough to see a second one.
+STARTS = """#!/usr/bin/python3
+import signal, time
+names = {signal.SIGTERM, signal.SIGINT, signal.SIGRTMIN + 1}
+signal.pthread_sigmask(signal.SIG_BLOCK, names)
+print("begun", flush=True)
+info = signal.sigwaitinfo(names)
+while info:
+    print("got", info.si_signo, flush=True)
+    info = signal.sigtimedwait(names, 1)
+"""
+
+
+def begin_start(systemd, sdwd_path, tmp_path, stem, script, options, *lines):
+    """A unit that stays in its start, and of which sdwd has its answer."""
+    sdwd, script = wrapped.install(systemd, sdwd_path, wrapped.script(tmp_path, "starts", script))
+    unit = systemd.unit(stem, wrapped.unit_text(f"{sdwd} --ready=notify {options} -- {script}", *lines))
+    systemd.start(unit, wait=False)
+    systemd.wait_journal("begun", unit)
+    pid = systemd.show(unit, "MainPID")
+    wrapped.wait_for(lambda: len(systemd.run("pgrep", "-P", pid, check=False).stdout.split()) == 1, "one child of sdwd")
+    assert systemd.show(unit, "SubState") == "start"
+    return unit
+
+
+def test_a_stop_during_the_start_is_one_signal(systemd, sdwd_path, tmp_path):
+    for mode in MODES:
+        unit = begin_start(systemd, sdwd_path, tmp_path, mode, STARTS, "", f"KillMode={mode}", "KillSignal=SIGRTMIN+1")
+        systemd.stop(unit)
+        got = [line for line in wrapped.texts(systemd, unit) if line.startswith("got")]
+        assert len(got) == 1, (mode, systemd.describe(unit))
+
+
+def test_a_stop_during_the_start_is_known_and_not_extended(systemd, sdwd_path, tmp_path):
+    """--extend-start= is for the start: of the stop's time systemd is told nothing."""
+    unit = begin_start(systemd, sdwd_path, tmp_path, "extends", STARTS.replace("sigtimedwait(names, 1)", "sigwaitinfo(names)"),
+                       "--extend-start=1h", "KillMode=mixed", "KillSignal=SIGINT", "TimeoutStopSec=6")
+    systemd.stop(unit, wait=False)
+    systemd.wait_state(unit, ActiveState="failed", Result="timeout")
+    assert wrapped.has(systemd, unit, "SIGINT from pid 1: stopping"), systemd.describe(unit)
+
+
 def test_a_kill_mode_that_was_changed_meanwhile(systemd, sdwd_path, tmp_path):
     """The manager goes by what it read last (daemon-reload): under mixed nobody else tells the child."""
     counted = Counted(systemd, sdwd_path, tmp_path, "control-group")
