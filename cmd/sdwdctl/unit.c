@@ -76,7 +76,7 @@ int unit_load(struct unit *u, const char *name, const char *root, struct text *e
 	*u = (struct unit){0};
 	r = unit_complete_name(name, &u->name, error);
 	/* The manager knows no template, only what is made of one. */
-	if (r == 0 && root[0] == '\0' && !strstr(name, "@."))
+	if (r == 0 && root[0] == '\0' && !strstr(u->name, "@."))
 		r = unit_ask_manager(u, error);
 	if (r == 0)
 		r = unit_search_files(u, root, error);

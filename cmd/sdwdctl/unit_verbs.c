@@ -2,6 +2,7 @@
 #include "unit_verbs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,17 +66,34 @@ static int run(const struct verb *v, const char *const words[]) {
 	return -EIO;
 }
 
+/* How systemctl is told of @unit: of a template all that runs of it is meant. */
+static void name_running(const char *unit, char name[static NAME_MAX + 2]) {
+	const char *end = strstr(unit, "@.");
+	int length = end ? (int)(end + 1 - unit) : 0;
+
+	snprintf(name, NAME_MAX + 2, "%.*s%s%s", length, unit, end ? "*" : "", unit + length);
+}
+
 int apply_now(const struct verb *v, const char *unit) {
 	const char *const reload[] = {"systemctl", "daemon-reload", NULL};
 	/* What is stopped stays so, and finds the new settings when it is started. */
-	const char *const restart[] = {"systemctl", "try-restart", "--", unit, NULL};
+	char name[NAME_MAX + 2];
+	const char *const restart[] = {"systemctl", "try-restart", "--", name, NULL};
 	int r = run(v, reload);
 
+	name_running(unit, name);
 	return r == 0 ? run(v, restart) : r;
 }
 
 void tell_commands(const char *unit, const char *root) {
-	if (root[0] == '\0')
-		printf("It takes effect with: systemctl daemon-reload && systemctl restart %s\n",
-		       unit);
+	char name[NAME_MAX + 2];
+	const char *quote;
+
+	if (root[0] != '\0')
+		return;
+	name_running(unit, name);
+	/* What a shell would take for its own; no name has a quote. */
+	quote = strpbrk(name, "\\*") ? "'" : "";
+	printf("It takes effect with: systemctl daemon-reload && systemctl restart %s%s%s\n", quote,
+	       name, quote);
 }

@@ -165,6 +165,25 @@ def test_without_now_the_service_runs_on_as_it_was(systemd, ctl):
     assert systemd.show(unit, "ActiveState", "Type") == {"ActiveState": "inactive", "Type": "simple"}
 
 
+def test_a_template_is_wrapped_with_all_that_runs_of_it(systemd, ctl):
+    template = systemd.unit(r"tem\x2dplate@", "[Service]\nExecStart=/bin/sleep infinity\n")
+    one, other = (systemd.name(rf"tem\x2dplate@{i}") for i in ("one", "other"))
+    systemd.start(one)
+    # As systemctl takes it: without ".service" too.
+    assert "Restarting" in ctl("wrap", template.removesuffix(".service"), "--now").stdout
+    assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "notify"}
+    assert systemd.show(other, "ActiveState", "Type") == {"ActiveState": "inactive", "Type": "notify"}
+    ctl("unwrap", template, "--now")
+    assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "simple"}
+    # What it says to do can be done, in a shell.
+    commands = ctl("wrap", template).stdout.split("It takes effect with: ", 1)[1].strip()
+    main = systemd.show(one, "MainPID")
+    systemd.run("sh", "-c", commands)
+    assert systemd.show(one, "Type") == "notify" and systemd.show(one, "MainPID") != main
+    systemd.run("sh", "-c", ctl("unwrap", template).stdout.split("It takes effect with: ", 1)[1].strip())
+    assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "simple"}
+
+
 def test_command_line_arrives_as_it_was_written(systemd, ctl, tmp_path):
     """What systemd makes of the old command it makes of the new one: path and arguments are the same."""
     script, = wrapped.install(systemd, wrapped.script(
