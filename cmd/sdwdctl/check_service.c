@@ -51,7 +51,8 @@ static void check_restart(struct findings *f) {
 }
 
 static void check_restart_prevention(struct findings *f) {
-	static const char *const aborts[] = {"SIGABRT", "ABRT", "6", "134"};
+	/* A number is an exit status there. */
+	static const char *const aborts[] = {"SIGABRT", "ABRT"};
 	const struct unit_settings *s = &f->unit->settings;
 	bool is_kill = f->conf->on_unhealthy == ON_UNHEALTHY_KILL;
 
@@ -71,6 +72,28 @@ static void check_restart_prevention(struct findings *f) {
 		found(f, NOTE, "RestartPreventExitStatus=125 126 127",
 		      "a wrong option of sdwd, or a program that is not there, is tried again and "
 		      "again");
+}
+
+/* What systemd takes for a success is not started again after a failure. */
+static void check_success(struct findings *f) {
+	const struct unit_settings *s = &f->unit->settings;
+	const struct unit_setting *first = unit_next(s, "ExecStart", NULL);
+	struct exec_line e;
+
+	if (f->conf->on_unhealthy != ON_UNHEALTHY_KILL || is(f, "Restart", "no", "always") ||
+	    unit_has_word(s, "RestartForceExitStatus", "124"))
+		return;
+	if (unit_has_word(s, "SuccessExitStatus", "124"))
+		found(f, SERIOUS, "Restart=always",
+		      "SuccessExitStatus=124: to systemd --on-unhealthy=kill is a success, and the "
+		      "service is not started again");
+	if (!first || exec_line_parse(&e, first->value) < 0)
+		return;
+	if (strchr(e.prefixes, '-'))
+		found(f, SERIOUS, "Restart=always",
+		      "ExecStart=-: to systemd every exit status is a success, that of "
+		      "--on-unhealthy=kill too, and the service is not started again");
+	exec_line_done(&e);
 }
 
 static void check_kill_mode(struct findings *f) {
@@ -167,13 +190,28 @@ static void check_stop(struct findings *f) {
 		      "good look ends as a failure");
 }
 
+/* The last value of @name in [Unit], or of @old_name, which may stand in [Service] too; or NULL. */
+static const char *start_limit(const struct unit_settings *s, const char *name,
+			       const char *old_name) {
+	for (size_t i = s->n_items; i > 0; i--) {
+		const struct unit_setting *item = &s->items[i - 1];
+		bool is_unit = strcmp(item->section, "Unit") == 0;
+
+		if ((is_unit && strcmp(item->name, name) == 0) ||
+		    ((is_unit || strcmp(item->section, "Service") == 0) &&
+		     strcmp(item->name, old_name) == 0))
+			return item->value;
+	}
+	return NULL;
+}
+
 static void check_start_limit(struct findings *f) {
 	const struct unit_settings *s = &f->unit->settings;
 	usec_t w = f->watchdog_usec > 0 ? f->watchdog_usec : 30 * USEC_PER_SEC;
 	usec_t pause = duration(unit_value(s, "RestartSec", NULL), RESTART_SEC);
-	usec_t interval =
-		duration(unit_last(s, "Unit", "StartLimitIntervalSec"), START_LIMIT_INTERVAL);
-	const char *number = unit_last(s, "Unit", "StartLimitBurst");
+	usec_t interval = duration(start_limit(s, "StartLimitIntervalSec", "StartLimitInterval"),
+				   START_LIMIT_INTERVAL);
+	const char *number = start_limit(s, "StartLimitBurst", "StartLimitBurst");
 	uint64_t burst = START_LIMIT_BURST;
 	char within[USEC_STR_MAX];
 
@@ -204,6 +242,7 @@ void check_service(struct findings *f) {
 	check_watchdog(f);
 	check_restart(f);
 	check_restart_prevention(f);
+	check_success(f);
 	check_start_limit(f);
 	check_kill_mode(f);
 	check_abort(f);

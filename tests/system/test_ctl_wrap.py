@@ -373,6 +373,11 @@ FOUND = {
     "ExecStop=/bin/x": ("warning: ExecStop=", "ExecStop= (empty), KillSignal= and sdwd's --stop-signal="),
     "[Unit]\nStartLimitIntervalSec=1h": ("warning: StartLimitBurst=5 within StartLimitIntervalSec=1h",
                                          "StartLimitIntervalSec=0 (in [Unit])"),
+    # The names that these settings had once.
+    "[Unit]\nStartLimitInterval=1h": ("warning: StartLimitBurst=5 within StartLimitIntervalSec=1h",
+                                      "StartLimitIntervalSec=0 (in [Unit])"),
+    "StartLimitInterval=1h\nStartLimitBurst=2": ("warning: StartLimitBurst=2 within StartLimitIntervalSec=1h",
+                                                 "StartLimitIntervalSec=0 (in [Unit])"),
     "TasksMax=4": ("warning: TasksMax=4", "TasksMax=64"),
     "IPAddressDeny=any": ("serious: IPAddressDeny=: --http=", "IPAddressAllow=localhost"),
     "RestrictAddressFamilies=AF_UNIX AF_INET6": ("serious: RestrictAddressFamilies=: --http=",
@@ -398,7 +403,12 @@ FINE = ["Restart=always", "TimeoutAbortSec=2s\nLimitCORE=0", "TimeoutStopSec=5",
         "RestrictAddressFamilies=AF_UNIX AF_INET", "RestrictAddressFamilies=~AF_NETLINK", "PrivateNetwork=yes",
         "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources", "NoExecPaths=/\nExecPaths=/usr/bin",
         "ProtectSystem=strict\nReadWritePaths=-/run/sdwd", "ProtectProc=invisible\nUser=web\nCapabilityBoundingSet=",
-        "TasksMax=100", "TasksMax=10%", "[Unit]\nStartLimitIntervalSec=1min", "Type=notify-reload", "NotifyAccess=exec"]
+        "TasksMax=100", "TasksMax=10%", "[Unit]\nStartLimitIntervalSec=1min", "Type=notify-reload", "NotifyAccess=exec",
+        "DynamicUser=yes\nReadWritePaths=-/run/sdwd", "[Unit]\nStartLimitIntervalSec=1h\n[Service]\nStartLimitInterval=0",
+        # To systemd numbers are exit codes; a signal is one by its name alone.
+        "RestartPreventExitStatus=6 134",
+        # Only where sdwd ends the service itself does its exit status count.
+        "SuccessExitStatus=124"]
 
 
 def found(output):
@@ -432,6 +442,7 @@ PROBED = {
     "--listen-queue=80": ("ProcSubset=pid\nRestrictAddressFamilies=AF_UNIX", "serious: ProcSubset=pid"),
     "--rtprio=3 --unix=/run/x": ("PrivateUsers=yes", "warning: PrivateUsers=yes"),
     "--on-unhealthy=kill --unix=/run/x": ("Restart=on-abnormal", "serious: Restart=on-abnormal"),
+    "--unix=/run/x --on-unhealthy=kill": ("SuccessExitStatus=143 124", "serious: SuccessExitStatus=124"),
 }
 
 
@@ -445,6 +456,21 @@ def test_check_judges_by_the_probes_of_the_unit(root, options):
     # Not with a probe that needs none of it.
     root.unit(text.replace(options, "--heartbeat"))
     assert root.check()[0] == 0
+
+
+def test_check_knows_that_a_dash_makes_every_exit_status_a_success(root):
+    text = GOOD + HTTP.replace("=/usr", "=-/usr", 1)
+    root.unit(text)
+    assert root.check()[0] == 0
+    root.unit(text.replace("sdwd ", "sdwd --on-unhealthy=kill "))
+    status, said, _ = root.check()
+    assert status == 1 and [line.split(":")[:2] for line, _ in found(said)] == [["serious", " ExecStart=-"]], said
+    for lines in "Restart=always", "RestartForceExitStatus=124":
+        root.unit(text.replace("sdwd ", "sdwd --on-unhealthy=kill ") + lines + "\n")
+        assert root.check()[0] == 0, lines
+    root.unit("ExecStart=-/usr/bin/webd\n")
+    status, said, _ = root.check("--unix=/run/x", "--on-unhealthy=kill")
+    assert status == 1 and [line.split(":")[:2] for line, _ in found(said)] == [["serious", " ExecStart=-"]], said
 
 
 def test_check_of_a_unit_without_sdwd_tells_what_would_be_in_the_way(root):
