@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/words.h"
+#include "convert.h"
 #include "finding.h"
 #include "root.h"
 #include "unit_words.h"
@@ -100,11 +101,10 @@ static void check_root_folder(struct findings *f) {
 static void check_control(struct findings *f) {
 	const struct unit_settings *s = &f->unit->settings;
 
-	if (f->is_wrapped && is(f, "ProtectSystem", "no", "strict") &&
-	    cover(s, "ReadWritePaths", "/run/sdwd") == 0)
+	if (f->is_wrapped && unit_is_strict(s) && cover(s, "ReadWritePaths", "/run/sdwd") == 0)
 		found(f, NOTE, "ReadWritePaths=-/run/sdwd",
-		      "ProtectSystem=strict: sdwd cannot make its control socket, and sdwdctl "
-		      "status does not see it");
+		      "%s: sdwd cannot make its control socket, and sdwdctl status does not see it",
+		      unit_yes(s, "DynamicUser") ? "DynamicUser=yes" : "ProtectSystem=strict");
 }
 
 /* Processes -------------------------------------------------------------------------------- */

@@ -46,6 +46,11 @@ bool unit_has_notify_socket(const struct unit_settings *s) {
 	       strcmp(unit_value(s, "FileDescriptorStoreMax", "0"), "0") != 0;
 }
 
+bool unit_is_strict(const struct unit_settings *s) {
+	return unit_yes(s, "DynamicUser") ||
+	       strcmp(unit_value(s, "ProtectSystem", "no"), "strict") == 0;
+}
+
 const char *base_of(const char *path) {
 	const char *slash = strrchr(path, '/');
 
@@ -192,6 +197,19 @@ static int find_program(const char *root, const char *list, const char *name, ch
 	return -ENOENT;
 }
 
+/* The same in the folders where systemd looks for it: each ExecSearchPath= adds to them. */
+static int search_program(const struct conversion *v, const char *root, char **ret_path) {
+	const struct unit_settings *s = &v->unit->settings;
+	const struct unit_setting *i = unit_next(s, "ExecSearchPath", NULL);
+	int r = -ENOENT;
+
+	if (!i)
+		return find_program(root, SEARCH_PATH, v->line.path, ret_path);
+	for (; r == -ENOENT && i; i = unit_next(s, "ExecSearchPath", i))
+		r = find_program(root, i->value, v->line.path, ret_path);
+	return r;
+}
+
 /* The program's whole path, and its word for the line. */
 static int make_command(struct conversion *v, const char *root, struct text *errors) {
 	const char *path = v->line.path;
@@ -203,9 +221,7 @@ static int make_command(struct conversion *v, const char *root, struct text *err
 		v->path = strdup(path);
 		r = v->path ? 0 : -ENOMEM;
 	} else {
-		r = find_program(root,
-				 unit_value(&v->unit->settings, "ExecSearchPath", SEARCH_PATH),
-				 path, &v->path);
+		r = search_program(v, root, &v->path);
 	}
 	if (r == -ENOENT) {
 		text_addf(errors, "its program %s is in none of the folders where systemd looks",

@@ -27,6 +27,10 @@ enum unit_type unit_type(const struct unit_settings *s);
 /* True where systemd gives the main process a NOTIFY_SOCKET. */
 bool unit_has_notify_socket(const struct unit_settings *s);
 
+/* True where the service may write nearly nowhere: ProtectSystem=strict, which DynamicUser=yes
+ * brings along, whatever the unit says. */
+bool unit_is_strict(const struct unit_settings *s);
+
 struct conversion {
 	const struct unit *unit; /* borrowed */
 	enum unit_type type;

@@ -72,7 +72,7 @@ static void add_settings(struct text *t, const struct conversion *v,
 		text_add(t, "KillMode=mixed\n");
 	if (!unit_value(s, "SyslogIdentifier", NULL) && is_plain(name))
 		text_addf(t, "SyslogIdentifier=%s\n", name);
-	if (strcmp(unit_value(s, "ProtectSystem", "no"), "strict") == 0)
+	if (unit_is_strict(s))
 		text_add(t, "ReadWritePaths=-/run/sdwd\n");
 	if (unit_next(s, "NoExecPaths", NULL))
 		add_exec_paths(t, wish, c);

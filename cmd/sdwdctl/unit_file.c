@@ -77,13 +77,15 @@ int unit_settings_read(struct unit_settings *s, const char *data, size_t length)
 	while (r == 0 && p < end) {
 		const char *stop = memchr(p, '\n', (size_t)(end - p));
 		const char *next = stop ? stop + 1 : end;
+		const char *first = p;
 
 		if (!stop)
 			stop = end;
-		while (p < stop && strchr(" \t\r", *p))
-			p++;
-		/* Also between the parts of a continued line. */
-		if (p < stop && (*p == '#' || *p == ';')) {
+		while (first < stop && strchr(" \t\r", *first))
+			first++;
+		/* Also between the parts of a continued line, whose blanks in front are of the
+		 * value. */
+		if (first < stop && (*first == '#' || *first == ';')) {
 			p = next;
 			continue;
 		}

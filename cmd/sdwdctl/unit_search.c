@@ -184,7 +184,7 @@ static bool make_template(const char *unit, char name[static NAME_MAX + 1]) {
 }
 
 int unit_search_files(struct unit *u, const char *root, struct text *error) {
-	char path[PATH_MAX], alias[NAME_MAX + 1], template[NAME_MAX + 1];
+	char path[PATH_MAX], found[PATH_MAX], alias[NAME_MAX + 1], template[NAME_MAX + 1];
 	char *names[ALIASES_MAX] = {0};
 	size_t n_names = 0;
 	int r = 0;
@@ -196,9 +196,16 @@ int unit_search_files(struct unit *u, const char *root, struct text *error) {
 			r = -ENOMEM;
 			break;
 		}
-		r = find_file(root, names[n_names], path, alias);
+		r = find_file(root, names[n_names], found, alias);
 		if (r == -ENOENT && make_template(names[n_names], template))
-			r = find_file(root, template, path, alias);
+			r = find_file(root, template, found, alias);
+		/* A link out of the folders of units is none to another unit. */
+		if (r == -ENOENT && n_names > 0 && root_has(root, path)) {
+			free(names[n_names]);
+			r = 0;
+			break;
+		}
+		memcpy(path, found, strlen(found) + 1);
 		n_names++;
 		/* A template's alias is a template's name: the instance keeps its own. */
 		if (alias[0] == '\0' || strstr(alias, "@."))

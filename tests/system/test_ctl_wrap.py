@@ -140,6 +140,9 @@ CONVERTED = {
                                 "/usr/bin/sdwd --ready=notify -- /opt/$${X}/webd ${X}", {}),
     "without a path": ("Type=notify\nExecStart=other x\n", [],
                        "/usr/bin/sdwd --ready=notify -- /usr/local/bin/other x", {"SyslogIdentifier": "other"}),
+    "without a path, searched in two lists": (
+        "Type=notify\nExecSearchPath=/usr/bin\nExecSearchPath=\nExecSearchPath=/opt/a:/usr/local/bin\nExecSearchPath=/opt/b\n"
+        "ExecStart=other x\n", [], "/usr/bin/sdwd --ready=notify -- /usr/local/bin/other x", {}),
     "signs of systemd in options": ("Type=notify\nExecStart=/usr/bin/webd\n",
                                     ["--tcp=127.0.0.1:1", r"--send=PING $x 100%\r\n", '--expect="']
                                     , "/usr/bin/sdwd --ready=notify --tcp=127.0.0.1:1 "
@@ -151,7 +154,10 @@ CONVERTED = {
                                r'/usr/bin/sdwd --ready=notify -- "/usr/bin/webd\\"',
                                {"SyslogIdentifier": None, "ReadWritePaths": "-/run/sdwd"}),
     "a line that goes on": ("Type=notify\nExecStart=/usr/bin/webd one \\\n# not this\n   two\n", [],
-                            "/usr/bin/sdwd --ready=notify -- /usr/bin/webd one  two", {}),
+                            "/usr/bin/sdwd --ready=notify -- /usr/bin/webd one     two", {}),
+    # As systemd joins them: the blanks in front of the next line are the argument's.
+    "an argument that goes on": ("Type=notify\nExecStart=/usr/bin/webd -c 'one; \\\n    two'\n", [],
+                                 "/usr/bin/sdwd --ready=notify -- /usr/bin/webd -c 'one;      two'", {}),
     "KillMode=process": ("Type=notify\nKillMode=process\nExecStart=/usr/bin/webd\n", [],
                          "/usr/bin/sdwd --ready=notify --orphans=leave -- /usr/bin/webd", {"KillMode": None}),
     "KillMode=mixed": ("Type=notify\nKillMode=mixed\nExecStart=/usr/bin/webd\n", [],
@@ -164,6 +170,8 @@ CONVERTED = {
     "a sandbox": ("Type=notify\nProtectSystem=strict\nNoExecPaths=/\nExecPaths=/usr/bin/webd\nExecStart=/usr/bin/webd\n",
                   ["--tcp=127.0.0.1:1"], "/usr/bin/sdwd --ready=notify --tcp=127.0.0.1:1 -- /usr/bin/webd",
                   {"ReadWritePaths": "-/run/sdwd", "ExecPaths": "/usr/bin/sdwd"}),
+    "a sandbox by its user": ("Type=notify\nDynamicUser=yes\nProtectSystem=no\nExecStart=/usr/bin/webd\n", [],
+                              "/usr/bin/sdwd --ready=notify -- /usr/bin/webd", {"ReadWritePaths": "-/run/sdwd"}),
 }
 
 
@@ -187,6 +195,7 @@ REFUSED = {
     "ExecStart=@/usr/bin/webd $NAME\n": "takes the name from a variable",
     "ExecStart=/opt/sdwd --tcp=127.0.0.1:1 -- x\n": "it runs sdwd already",
     "ExecStart=nowhere\n": "its program nowhere is in none of the folders",
+    "ExecSearchPath=/usr/local/bin\nExecSearchPath=\nExecSearchPath=/opt\nExecStart=other\n": "its program other is in none",
     "Type=dbus\nExecStart=/usr/bin/webd\n": "names no BusName=",
     "Type=new\nExecStart=/usr/bin/webd\n": "Type= is not known",
     "ExitType=cgroup\nExecStart=/usr/bin/webd\n": "ExitType=cgroup",
@@ -323,6 +332,13 @@ def test_links_do_not_lead_out_of_the_root(root, tmp_path):
     assert command(root.wrap(unit="far")) == "/usr/bin/sdwd --ready=notify -- /usr/bin/webd"
     (root.folder / ETC / "loop.service").symlink_to("/etc/systemd/system/loop.service")
     assert "Too many levels of symbolic links" in root.refusal(unit="loop", status=3)
+    # One of another name in a folder of no units is no alias, and the unit keeps its own name.
+    root.unit("Type=notify\nExecStart=/usr/bin/webd\n", "app-1.2.service", "srv/app")
+    (root.folder / ETC / "app.service").symlink_to("/srv/app/app-1.2.service")
+    assert command(root.wrap(unit="app")) == "/usr/bin/sdwd --ready=notify -- /usr/bin/webd"
+    assert root.path("app.service").exists()
+    (root.folder / ETC / "gone.service").symlink_to("/srv/app/app-1.3.service")
+    assert "there is no unit gone.service in " in root.refusal(unit="gone", status=3)
     root.unit("Type=notify\nExecStart=/usr/bin/webd\n", "link.service")
     (root.folder / ETC / "link.service.d").symlink_to(outside)
     assert root.run("wrap", "link").returncode == 3 and sorted(p.name for p in outside.iterdir()) == ["web.service"]
@@ -394,6 +410,7 @@ FOUND = {
     "NoExecPaths=/\nExecPaths=/usr/bin/webd": ("serious: NoExecPaths=: /usr/bin/sdwd", "ExecPaths=/usr/bin/sdwd"),
     "RootDirectory=/srv/x": ("serious: RootDirectory=/srv/x", None),
     "ProtectSystem=strict": ("note: ProtectSystem=strict", "ReadWritePaths=-/run/sdwd"),
+    "DynamicUser=yes": ("note: DynamicUser=yes", "ReadWritePaths=-/run/sdwd"),
     "ProtectProc=invisible\nCapabilityBoundingSet=CAP_KILL": ("warning: ProtectProc=", "ProtectProc=default"),
     "SELinuxContext=system_u:system_r:x_t:s0": ("warning: SELinuxContext=", None),
 }

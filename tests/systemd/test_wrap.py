@@ -184,6 +184,14 @@ def test_a_template_is_wrapped_with_all_that_runs_of_it(systemd, ctl):
     assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "simple"}
 
 
+def test_a_dynamic_user_is_seen_when_it_is_wrapped(systemd, ctl):
+    unit = systemd.unit("dynamic", "[Service]\nDynamicUser=yes\nExecStart=/bin/sleep infinity\n")
+    systemd.start(unit)
+    ctl("wrap", unit, "--now")
+    assert unit in ctl("status", unit.removesuffix(".service")).stdout
+    ctl("unwrap", unit, "--now")
+
+
 def test_command_line_arrives_as_it_was_written(systemd, ctl, tmp_path):
     """What systemd makes of the old command it makes of the new one: path and arguments are the same."""
     script, = wrapped.install(systemd, wrapped.script(

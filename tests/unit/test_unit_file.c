@@ -34,7 +34,7 @@ static void a_file_is_read_as_systemd_reads_it(void **state) {
 	assert_int_equal(s.n_items, 5);
 	assert_string_equal(unit_last(&s, "Unit", "Description"), "a = b");
 	assert_string_equal(unit_last(&s, "Service", "Type"), "notify");
-	assert_string_equal(unit_last(&s, "Service", "ExecStart"), "/bin/a  one  two");
+	assert_string_equal(unit_last(&s, "Service", "ExecStart"), "/bin/a      one      two");
 	assert_string_equal(unit_last(&s, "Service", "ExecStop"), "ends in two \\\\");
 	assert_string_equal(unit_last(&s, "Service", "User"), "last");
 	assert_null(unit_last(&s, "Unit", "lost"));
