@@ -87,27 +87,32 @@ static int add_drop_ins(struct drop_ins *d, const char *root, const char *folder
 
 /*
  * Calls add_drop_ins() for @unit, then for what its name is part of: "a-b-c.service",
- * "a-b-.service", "a-.service", and for an instance its template.
+ * "a-b-.service", "a-.service"; for an instance "a-b@x.service", all of its template,
+ * "a-@x.service", and for a template "a-b@.service", "a-.service" and "a-@.service".
  */
 static int add_of_name(struct drop_ins *d, const char *root, const char *folder, const char *unit) {
-	const char *at = strchr(unit, '@'), *dot = strrchr(unit, '.');
-	size_t prefix = at ? (size_t)(at - unit) : (size_t)(dot - unit);
+	const char *dot = strrchr(unit, '.'), *at = strchr(unit, '@');
+	bool is_template = at && at + 1 == dot;
+	size_t prefix = (size_t)((at ? at : dot) - unit);
 	char name[NAME_MAX + 1];
 	int r = add_drop_ins(d, root, folder, unit);
 
-	if (r == 0 && at && at + 1 != dot) {
+	if (r == 0 && at && !is_template) {
 		snprintf(name, sizeof(name), "%.*s@%s", (int)prefix, unit, dot);
-		r = add_drop_ins(d, root, folder, name);
+		r = add_of_name(d, root, folder, name);
 	}
-	while (r == 0 && prefix > 0) {
-		while (prefix > 0 && unit[--prefix] != '-')
-			;
-		if (prefix == 0)
-			break;
-		snprintf(name, sizeof(name), "%.*s-%s%s", (int)prefix, unit, at ? "@" : "", dot);
-		r = add_drop_ins(d, root, folder, name);
-	}
-	return r;
+	if (prefix > 0 && unit[prefix - 1] == '-')
+		prefix--;
+	while (prefix > 0 && unit[prefix - 1] != '-')
+		prefix--;
+	if (r < 0 || prefix == 0)
+		return r;
+	snprintf(name, sizeof(name), "%.*s%s", (int)prefix, unit, at && !is_template ? at : dot);
+	r = add_of_name(d, root, folder, name);
+	if (r < 0 || !is_template)
+		return r;
+	snprintf(name, sizeof(name), "%.*s@%s", (int)prefix, unit, dot);
+	return add_of_name(d, root, folder, name);
 }
 
 static int compare(const void *a, const void *b) {
@@ -119,9 +124,10 @@ static int find_drop_ins(struct unit *u, const char *root, char *const *names, s
 	struct drop_ins d = {0};
 	int r = 0;
 
-	for (size_t f = 0; r == 0 && f < ARRAY_SIZE(folders); f++)
-		for (size_t n = 0; r == 0 && n < n_names; n++)
-			r = add_of_name(&d, root, folders[f], names[n]);
+	/* All of the unit's own name, which is the last, before any of an alias. */
+	for (size_t n = n_names; r == 0 && n > 0; n--)
+		for (size_t f = 0; r == 0 && f < ARRAY_SIZE(folders); f++)
+			r = add_of_name(&d, root, folders[f], names[n - 1]);
 	for (size_t f = 0; r == 0 && f < ARRAY_SIZE(folders); f++)
 		r = add_drop_ins(&d, root, folders[f], "service");
 	if (d.n_items > 0)
@@ -183,6 +189,22 @@ static bool make_template(const char *unit, char name[static NAME_MAX + 1]) {
 	return true;
 }
 
+/* Makes @alias, where it is a template and @unit an instance, the same instance of it. False: @unit
+ * has no other name. */
+static bool keep_instance(const char *unit, char alias[static NAME_MAX + 1]) {
+	const char *at = strchr(unit, '@'), *end = strstr(alias, "@.");
+	char name[NAME_MAX + 1];
+	int n;
+
+	if (at && at[1] != '.' && end) {
+		n = snprintf(name, sizeof(name), "%.*s%s", (int)(end - alias), alias, at);
+		if (n < 0 || (size_t)n >= sizeof(name))
+			return false;
+		memcpy(alias, name, (size_t)n + 1);
+	}
+	return alias[0] != '\0' && strcmp(alias, unit) != 0;
+}
+
 int unit_search_files(struct unit *u, const char *root, struct text *error) {
 	char path[PATH_MAX], found[PATH_MAX], alias[NAME_MAX + 1], template[NAME_MAX + 1];
 	char *names[ALIASES_MAX] = {0};
@@ -207,8 +229,8 @@ int unit_search_files(struct unit *u, const char *root, struct text *error) {
 		}
 		memcpy(path, found, strlen(found) + 1);
 		n_names++;
-		/* A template's alias is a template's name: the instance keeps its own. */
-		if (alias[0] == '\0' || strstr(alias, "@."))
+		/* What a template is called besides, its instances are. */
+		if (!keep_instance(names[n_names - 1], alias))
 			break;
 	}
 	if (r == 0)

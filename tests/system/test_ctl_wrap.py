@@ -317,6 +317,23 @@ def test_drop_ins_and_aliases_are_found_as_systemd_finds_them(root):
     assert root.refusal(unit="masked", status=3) == "sdwdctl: wrap: masked.service is masked\n"
 
 
+def test_drop_ins_of_prefixes_and_aliases_of_templates_are_found_too(root):
+    root.unit("Type=notify\nExecStart=/usr/bin/webd\n", "one-two@.service")
+    root.write(f"{LIB}/one-.service.d/10-plain.conf", "[Service]\nKillMode=process\n")
+    root.write(f"{LIB}/one-@x.service.d/20-instance.conf", "[Service]\nRestart=always\n")
+    made = root.wrap(unit="one-two@x")
+    assert command(made) == "/usr/bin/sdwd --ready=notify --orphans=leave -- /usr/bin/webd" and value(made, "Restart") is None
+    # An instance of an alias is the same one of the template, and what is of its own name wins, wherever it is.
+    (root.folder / ETC).mkdir(parents=True, exist_ok=True)
+    (root.folder / ETC / "also@.service").symlink_to("/usr/lib/systemd/system/one-two@.service")
+    root.write(f"{ETC}/also@y.service.d/50-both.conf", "[Service]\nSyslogIdentifier=alias\n")
+    root.write(f"{LIB}/one-two@y.service.d/50-both.conf", "[Service]\nWatchdogSec=7\n")
+    root.write(f"{LIB}/also@.service.d/60-also.conf", "[Service]\nRestart=always\n")
+    made = root.wrap(unit="also@y")
+    assert root.path("one-two@y.service").exists()
+    assert [value(made, n) for n in ("SyslogIdentifier", "WatchdogSec", "Restart")] == ["webd", None, None]
+
+
 def test_links_do_not_lead_out_of_the_root(root, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
