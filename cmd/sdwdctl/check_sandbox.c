@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/words.h"
 #include "convert.h"
@@ -133,16 +134,62 @@ static bool proc_is_hiding(const char *root) {
 	return is_hiding;
 }
 
+/*
+ * True where CapabilityBoundingSet= leaves @name in.  Other than with the lists of filters, an
+ * empty value is an empty set, "~" alone the whole one, and the first line behind the whole one
+ * replaces it.
+ */
+static bool has_capability(const struct unit_settings *s, const char *name) {
+	bool has = true, is_whole = true;
+
+	for (size_t i = 0; i < s->n_items; i++) {
+		const struct unit_setting *item = &s->items[i];
+		bool is_denying = item->value[0] == '~', is_named = false, is_empty = true;
+		const char *p = item->value + is_denying;
+		char *word;
+
+		if (strcmp(item->section, "Service") != 0 ||
+		    strcmp(item->name, "CapabilityBoundingSet") != 0)
+			continue;
+		while (unit_word_next(&p, &word) > 0) {
+			is_empty = false;
+			is_named |= strcasecmp(word, name) == 0;
+			free(word);
+		}
+		if (is_empty || is_whole)
+			has = is_named != is_denying;
+		else if (is_named)
+			has = !is_denying;
+		is_whole = is_empty && is_denying;
+	}
+	return has;
+}
+
+static bool starts_as_root(const struct unit_settings *s) {
+	const char *user = unit_value(s, "User", "root");
+
+	return !unit_yes(s, "DynamicUser") && (strcmp(user, "root") == 0 || strcmp(user, "0") == 0);
+}
+
+/* Who starts as root and changes its user is another's process, to which no signal may be sent. */
+static void check_signals(struct findings *f) {
+	const struct unit_settings *s = &f->unit->settings;
+
+	if (starts_as_root(s) && !has_capability(s, "CAP_KILL"))
+		found(f, WARNING, "CapabilityBoundingSet=CAP_KILL",
+		      "CapabilityBoundingSet= without CAP_KILL: a service that changes its user "
+		      "gets no signal from sdwd: each stop takes TimeoutStopSec=, and ends with "
+		      "systemd's SIGKILL");
+}
+
 /* A service that starts as root changes its user, and is then another's process to an sdwd without
  * the right to look. */
 static void check_proc(struct findings *f) {
 	const struct unit_settings *s = &f->unit->settings;
 	const char *proc = unit_value(s, "ProtectProc", "default");
-	bool is_root = !unit_value(s, "User", NULL) && !unit_yes(s, "DynamicUser");
 	bool is_hidden = strcmp(proc, "default") != 0 || proc_is_hiding(f->root);
 
-	if (is_hidden && is_root &&
-	    !list_allows(s, "CapabilityBoundingSet", "CAP_SYS_PTRACE", NULL))
+	if (is_hidden && starts_as_root(s) && !has_capability(s, "CAP_SYS_PTRACE"))
 		found(f, WARNING, "ProtectProc=default",
 		      "%s: a service that changes its user is hidden from sdwd, which then does "
 		      "not find what it leaves behind",
@@ -193,6 +240,7 @@ void check_sandbox(struct findings *f) {
 	check_programs(f);
 	check_prober(f);
 	check_control(f);
+	check_signals(f);
 	check_proc(f);
 	check_users(f);
 	check_selinux(f);

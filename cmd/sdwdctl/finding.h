@@ -38,7 +38,7 @@ void check_filters(struct findings *f);
 bool has_probe(const struct findings *f, const char *name);
 
 /* True where @word is one of the list @name of the unit, which may be a list of what is allowed, or
- * with "~" of what is not (RestrictAddressFamilies=, SystemCallFilter=, CapabilityBoundingSet=);
+ * with "~" of what is not (RestrictAddressFamilies=, SystemCallFilter=);
  * what is in @groups (NULL at the end) holds @word too. Allowed too where the list is not there. */
 bool list_allows(const struct unit_settings *s, const char *name, const char *word,
 		 const char *const *groups);

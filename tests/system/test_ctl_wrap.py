@@ -429,6 +429,9 @@ FOUND = {
     "ProtectSystem=strict": ("note: ProtectSystem=strict", "ReadWritePaths=-/run/sdwd"),
     "DynamicUser=yes": ("note: DynamicUser=yes", "ReadWritePaths=-/run/sdwd"),
     "ProtectProc=invisible\nCapabilityBoundingSet=CAP_KILL": ("warning: ProtectProc=", "ProtectProc=default"),
+    "CapabilityBoundingSet=~CAP_LEASE CAP_KILL": ("warning: CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_KILL"),
+    "CapabilityBoundingSet=CAP_KILL\nUser=root\nCapabilityBoundingSet=\nCapabilityBoundingSet=~CAP_SETUID": (
+        "warning: CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_KILL"),
     "SELinuxContext=system_u:system_r:x_t:s0": ("warning: SELinuxContext=", None),
 }
 
@@ -439,6 +442,9 @@ FINE = ["Restart=always", "TimeoutAbortSec=2s\nLimitCORE=0", "TimeoutStopSec=5",
         "ProtectSystem=strict\nReadWritePaths=-/run/sdwd", "ProtectProc=invisible\nUser=web\nCapabilityBoundingSet=",
         "TasksMax=100", "TasksMax=10%", "[Unit]\nStartLimitIntervalSec=1min", "Type=notify-reload", "NotifyAccess=exec",
         "DynamicUser=yes\nReadWritePaths=-/run/sdwd", "[Unit]\nStartLimitIntervalSec=1h\n[Service]\nStartLimitInterval=0",
+        # Empty is none of them, "~" is all.
+        "User=web\nCapabilityBoundingSet=", "CapabilityBoundingSet=\nCapabilityBoundingSet=~", "CapabilityBoundingSet=~CAP_LEASE",
+        "CapabilityBoundingSet=~CAP_KILL\nCapabilityBoundingSet=CAP_KILL", "CapabilityBoundingSet=\nCapabilityBoundingSet=cap_kill",
         # To systemd numbers are exit codes; a signal is one by its name alone.
         "RestartPreventExitStatus=6 134",
         # Only where sdwd ends the service itself does its exit status count.

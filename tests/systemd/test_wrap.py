@@ -184,6 +184,25 @@ def test_a_template_is_wrapped_with_all_that_runs_of_it(systemd, ctl):
     assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "simple"}
 
 
+def test_a_service_that_sdwd_may_not_signal_is_found(systemd, ctl):
+    """It starts as root and changes its user, and the unit has no CAP_KILL; so is chrony of Debian."""
+    text = ("[Service]\nCapabilityBoundingSet=~CAP_KILL\nTimeoutStopSec=2\nTimeoutAbortSec=15\n"
+            "ExecStart=setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sleep infinity\n")
+    unit = systemd.unit("changes", text)
+    said = ctl("check", unit, check=False).stdout
+    assert "warning: CapabilityBoundingSet=" in said and "    write: CapabilityBoundingSet=CAP_KILL\n" in said
+
+    def stop():
+        ctl("wrap", unit, "--now")
+        systemd.start(unit)
+        systemd.stop(unit)
+        ctl("unwrap", unit)
+        return systemd.show(unit, "Result")
+    assert stop() == "timeout" and wrapped.has(systemd, unit, "cannot forward SIGTERM to pid ")
+    systemd.unit("changes", text + "CapabilityBoundingSet=CAP_KILL\n")
+    assert stop() == "success" and ctl("check", unit).returncode == 0
+
+
 def test_a_dynamic_user_is_seen_when_it_is_wrapped(systemd, ctl):
     unit = systemd.unit("dynamic", "[Service]\nDynamicUser=yes\nExecStart=/bin/sleep infinity\n")
     systemd.start(unit)
