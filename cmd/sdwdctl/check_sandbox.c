@@ -84,15 +84,11 @@ static void check_prober(struct findings *f) {
 
 static void check_root_folder(struct findings *f) {
 	const char *folder = unit_value(&f->unit->settings, "RootDirectory", NULL);
-	char path[PATH_MAX];
 
 	if (unit_value(&f->unit->settings, "RootImage", NULL))
 		found(f, WARNING, NULL,
 		      "RootImage=: sdwd, its prober and the checks must be in that image");
-	if (!folder || !f->sdwd)
-		return;
-	snprintf(path, sizeof(path), "%s%s", folder, f->sdwd);
-	if (!root_has(f->root, path))
+	if (folder && f->sdwd && !unit_sees(&f->unit->settings, f->root, f->sdwd))
 		found(f, SERIOUS, NULL,
 		      "RootDirectory=%s: there is no %s in it, and all paths of probes are taken "
 		      "from there",

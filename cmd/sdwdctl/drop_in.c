@@ -81,17 +81,13 @@ static void add_settings(struct text *t, const struct conversion *v,
 /* Another root folder has another /usr/bin. Returns 0, or -EPERM with the reason. */
 static int check_root(const struct unit *u, const struct drop_in_wish *wish, struct text *errors) {
 	const char *folder = unit_value(&u->settings, "RootDirectory", NULL);
-	char path[PATH_MAX];
 
 	if (unit_value(&u->settings, "RootImage", NULL)) {
 		text_add(errors,
 			 "RootImage=: whether sdwd is in that image cannot be seen from here");
 		return -EPERM;
 	}
-	if (!folder)
-		return 0;
-	snprintf(path, sizeof(path), "%s%s", folder, wish->sdwd);
-	if (root_has(wish->root, path))
+	if (!folder || unit_sees(&u->settings, wish->root, wish->sdwd))
 		return 0;
 	text_addf(errors, "RootDirectory=%s: there is no %s in it; install sdwd there first",
 		  folder, wish->sdwd);

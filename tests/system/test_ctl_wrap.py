@@ -170,6 +170,9 @@ CONVERTED = {
     "a sandbox": ("Type=notify\nProtectSystem=strict\nNoExecPaths=/\nExecPaths=/usr/bin/webd\nExecStart=/usr/bin/webd\n",
                   ["--tcp=127.0.0.1:1"], "/usr/bin/sdwd --ready=notify --tcp=127.0.0.1:1 -- /usr/bin/webd",
                   {"ReadWritePaths": "-/run/sdwd", "ExecPaths": "/usr/bin/sdwd"}),
+    "another root with the programs of this one": (
+        "Type=notify\nRootDirectory=/srv/x\nBindReadOnlyPaths=/lib -/usr/:/usr/:rbind\nExecStart=/usr/bin/webd\n", [],
+        "/usr/bin/sdwd --ready=notify -- /usr/bin/webd", {}),
     "a sandbox by its user": ("Type=notify\nDynamicUser=yes\nProtectSystem=no\nExecStart=/usr/bin/webd\n", [],
                               "/usr/bin/sdwd --ready=notify -- /usr/bin/webd", {"ReadWritePaths": "-/run/sdwd"}),
 }
@@ -200,6 +203,7 @@ REFUSED = {
     "Type=new\nExecStart=/usr/bin/webd\n": "Type= is not known",
     "ExitType=cgroup\nExecStart=/usr/bin/webd\n": "ExitType=cgroup",
     "RootDirectory=/srv/x\nExecStart=/usr/bin/webd\n": "there is no /usr/bin/sdwd in it",
+    "RootDirectory=/srv/x\nBindReadOnlyPaths=/etc:/usr /usr/bin/s /usr/lib\nExecStart=/usr/bin/webd\n": "there is no /usr/bin/sdwd",
     "RootImage=/srv/x\nExecStart=/usr/bin/webd\n": "RootImage=",
 }
 
@@ -442,6 +446,7 @@ FINE = ["Restart=always", "TimeoutAbortSec=2s\nLimitCORE=0", "TimeoutStopSec=5",
         "ProtectSystem=strict\nReadWritePaths=-/run/sdwd", "ProtectProc=invisible\nUser=web\nCapabilityBoundingSet=",
         "TasksMax=100", "TasksMax=10%", "[Unit]\nStartLimitIntervalSec=1min", "Type=notify-reload", "NotifyAccess=exec",
         "DynamicUser=yes\nReadWritePaths=-/run/sdwd", "[Unit]\nStartLimitIntervalSec=1h\n[Service]\nStartLimitInterval=0",
+        "RootDirectory=/srv/x\nBindReadOnlyPaths=/usr", "RootDirectory=/srv/x\nBindPaths=/usr/bin/webd:/usr/bin/sdwd",
         # Empty is none of them, "~" is all.
         "User=web\nCapabilityBoundingSet=", "CapabilityBoundingSet=\nCapabilityBoundingSet=~", "CapabilityBoundingSet=~CAP_LEASE",
         "CapabilityBoundingSet=~CAP_KILL\nCapabilityBoundingSet=CAP_KILL", "CapabilityBoundingSet=\nCapabilityBoundingSet=cap_kill",
