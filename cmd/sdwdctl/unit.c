@@ -70,6 +70,28 @@ static int read_files(struct unit *u, const char *root, struct text *error) {
 	return 0;
 }
 
+/*
+ * The manager tells which files it has read, and what wrap makes is read with those that are there
+ * then.  NeedDaemonReload does not say that there are others: not of a drop-in in a new folder.  So
+ * they are searched again, and its list holds where that does not succeed.
+ */
+static void renew_files(struct unit *u) {
+	char ignored[1024];
+	struct text error = TEXT_OVER(ignored);
+	struct unit now = {.name = strdup(u->name)};
+
+	if (now.name && unit_search_files(&now, "", &error) == 0) {
+		char **files = u->files;
+		size_t n_files = u->n_files;
+
+		u->files = now.files;
+		u->n_files = now.n_files;
+		now.files = files;
+		now.n_files = n_files;
+	}
+	unit_done(&now);
+}
+
 int unit_load(struct unit *u, const char *name, const char *root, struct text *error) {
 	int r;
 
@@ -78,7 +100,9 @@ int unit_load(struct unit *u, const char *name, const char *root, struct text *e
 	/* The manager knows no template, only what is made of one. */
 	if (r == 0 && root[0] == '\0' && !strstr(u->name, "@."))
 		r = unit_ask_manager(u, error);
-	if (r == 0)
+	if (r > 0)
+		renew_files(u);
+	else if (r == 0)
 		r = unit_search_files(u, root, error);
 	if (r >= 0)
 		r = read_files(u, root, error);

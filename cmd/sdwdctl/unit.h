@@ -5,9 +5,10 @@
 #include "unit_file.h"
 
 /*
- * What systemd knows of a unit.  Which files make it up, the manager says, over D-Bus; where there
- * is none (an image, a chroot) the folders of units are searched as it would.  What the files say
- * is read from them in both cases: the manager tells command lines only expanded.
+ * What systemd knows of a unit, or will know once it has read its files again.  Whether there is
+ * such a unit, and its real name, the manager says, over D-Bus, unless there is none (an image, a
+ * chroot).  The folders of units are searched as it does, and what the files say is read from them:
+ * the manager tells command lines only expanded.
  */
 struct unit {
 	char *name;   /* its real name, with ".service"; owned, as the others */

@@ -155,7 +155,7 @@ def test_without_now_the_service_runs_on_as_it_was(systemd, ctl):
     assert systemd.show(unit, "MainPID", "Type") == {"MainPID": main, "Type": "simple"}
     # The manager has not read it yet, but it is there.
     again = ctl("wrap", unit, check=False)
-    assert again.returncode == 1 and "is wrapped already" in again.stderr
+    assert again.returncode == 1 and "it runs sdwd already" in again.stderr
     ctl("unwrap", unit)
     # What is stopped stays so.
     systemd.stop(unit)
@@ -163,6 +163,21 @@ def test_without_now_the_service_runs_on_as_it_was(systemd, ctl):
     assert systemd.show(unit, "ActiveState", "Type") == {"ActiveState": "inactive", "Type": "notify"}
     ctl("unwrap", unit, "--now")
     assert systemd.show(unit, "ActiveState", "Type") == {"ActiveState": "inactive", "Type": "simple"}
+
+
+def test_what_systemd_has_not_read_yet_counts_too(systemd, ctl):
+    """wrap lets it read everything: what it makes must be of what is there then."""
+    unit = systemd.unit("edited", "[Service]\nExecStart=/bin/sleep 1000\n")
+    systemd.start(unit)
+    assert "-- /bin/sleep 1000\n" in ctl("wrap", unit, "--dry-run").stdout
+    systemd.write(f"{FOLDER}/{unit}.d/override.conf", "[Service]\nExecStart=\nExecStart=/bin/sleep 2000\n")
+    ctl("wrap", unit, "--now")
+    assert systemd.run("pgrep", "-P", systemd.show(unit, "MainPID"), "-f", "^/bin/sleep 2000$").stdout
+    # The same of the unit's own file.
+    ctl("unwrap", unit, "--now")
+    systemd.run("rm", f"{FOLDER}/{unit}.d/override.conf")
+    systemd.unit("edited", "[Service]\nType=oneshot\nExecStart=/bin/true\n", reload=False)
+    assert "there is nothing to watch" in ctl("wrap", unit, check=False).stderr
 
 
 def test_a_template_is_wrapped_with_all_that_runs_of_it(systemd, ctl):
