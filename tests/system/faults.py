@@ -316,7 +316,7 @@ class Stage:
             # pylint: disable=subprocess-popen-preexec-fn,consider-using-with
             process = subprocess.Popen([str(word) for word in line], env=self.environment(notify, watchdog), stdin=stdin,
                                        stdout=out_file, stderr=err_file, pass_fds=fds, preexec_fn=preexec, cwd=self.folder)
-        self.run = runner.Sdwd(process, out, err)
+        self.run = runner.Sdwd(process, out, err, time.monotonic())
 
     def tool(self, *words, good=0, shows=None):
         """sdwdctl: what it did is complete, or it says so and fails."""

@@ -60,10 +60,10 @@ def command_of(pid):
 class Sdwd:
     """One started sdwd. pid is sdwd's own; returncode as in subprocess (negative: the signal that ended it)."""
 
-    def __init__(self, process, stdout_path, stderr_path):
+    def __init__(self, process, stdout_path, stderr_path, started_at):
         self._process = process
         self._stdout_path, self._stderr_path = stdout_path, stderr_path
-        self.started_at = time.monotonic()
+        self.started_at = started_at    # before it was: nothing is earlier than it seems
         self.pid = process.pid
         self.may_leave = False
 
@@ -204,13 +204,13 @@ class Runner:
         elif watchdog is not None:
             # The shell's pid is sdwd's: exec keeps it.
             line = ["/bin/sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh", *line]
-        number = len(self._started)
+        number, started_at = len(self._started), time.monotonic()
         out, err = self._folder / f"sdwd-{number}.out", self._folder / f"sdwd-{number}.err"
         with open(out, "wb") as out_file, open(err, "wb") as err_file:
             # pylint: disable=subprocess-popen-preexec-fn,consider-using-with
             process = subprocess.Popen(line, env=full, stdin=stdin, stdout=out_file if stdout is None else stdout,
                                        stderr=err_file, cwd=cwd, pass_fds=pass_fds, preexec_fn=preexec)
-        started = Sdwd(process, out, err)
+        started = Sdwd(process, out, err, started_at)
         self._started.append(started)
         return started
 
