@@ -55,6 +55,7 @@ bool proc_is_ours(void) {
 int proc_read_stat(pid_t pid, struct proc_stat *ret) {
 	char buffer[PROC_STAT_MAX], name[PROC_PATH_MAX / 2], state;
 	uint64_t n_threads, start;
+	int64_t priority;
 	int parent, group;
 	const char *p;
 	ptrdiff_t n;
@@ -69,16 +70,18 @@ int proc_read_stat(pid_t pid, struct proc_stat *ret) {
 	p = strrchr(buffer, ')');
 	if (!p)
 		return -EBADMSG;
-	/* state ppid pgrp, 14 fields, num_threads itrealvalue starttime: 3 to 5 and 20 to 22. */
+	/* state ppid pgrp, 12 fields, priority nice num_threads itrealvalue starttime: 3 to 5, 18,
+	 * 20 and 22. */
 	if (sscanf(p + 1,
-		   " %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+		   " %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNd64 " %*s"
 		   " %" SCNu64 " %*s %" SCNu64,
-		   &state, &parent, &group, &n_threads, &start) != 5)
+		   &state, &parent, &group, &priority, &n_threads, &start) != 6)
 		return -EBADMSG;
 	*ret = (struct proc_stat){
 		.state = state,
 		.parent = parent,
 		.group = group,
+		.priority = priority,
 		.n_threads = n_threads,
 		.start_ticks = start,
 	};

@@ -14,6 +14,7 @@ struct proc_stat {
 	char state; /* R S D T t Z X ...: the main thread's, Z also where only that one ended */
 	pid_t parent;
 	pid_t group;
+	int64_t priority; /* 20 + nice, and below 0 of a real-time policy */
 	uint64_t n_threads;
 	uint64_t start_ticks;
 };

@@ -16,11 +16,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/proc.h"
 
 #define OOM_SCORE_PATH "/proc/self/oom_score_adj"
 #define OOM_SCORE_TEXT_MAX 16
-/* More than the longest /proc/PID/stat: 52 numbers of at most 20 digits. */
-#define STAT_MAX 1280
 
 /* Where sdwd ends without a status of the child's: its own failure, as in sdwd(1). */
 #define SELF_EXIT_FAILURE 125
@@ -165,21 +164,9 @@ int self_set_oom_score(int adjust) {
  * all others nothing is asked by a system call that a filter may not know.
  */
 static bool has_what_a_fork_resets(void) {
-	cleanup(fd_closep) int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	char text[STAT_MAX + 1];
-	ptrdiff_t n = fd < 0 ? -1 : fd_read_all(fd, text, STAT_MAX);
-	const char *p;
-	long priority;
+	struct proc_stat stat;
 
-	if (n < 0)
-		return false;
-	text[n] = '\0';
-	p = strrchr(text, ')');
-	/* Field 18, proc(5): 20 + nice, and below 0 of a real-time policy. */
-	return p &&
-	       sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
-		      &priority) == 1 &&
-	       priority < 20;
+	return proc_read_stat(getpid(), &stat) == 0 && stat.priority < 20;
 }
 
 /* In a forked process: async-signal-safe. */

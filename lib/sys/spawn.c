@@ -196,7 +196,8 @@ int spawn_close(const int *fds, size_t n, pid_t *ret_pid) {
 	pid = fork();
 	if (pid == 0) {
 		(void)setsid();
-		/* Until we are the last who has them: of its end of file. */
+		/* It ends once the parent has closed its own copies: who closes the last one may
+		 * have to wait, and a process that ends does not. */
 		(void)close(pipe_fds[1]);
 		(void)!read(pipe_fds[0], &byte, 1);
 		_exit(0);

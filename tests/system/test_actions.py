@@ -356,7 +356,9 @@ def test_a_recovery_during_the_hook_is_told_after_it(beating, manager, child, ho
 TRIGGER = "beat(b'WATCHDOG=trigger\\n')"
 
 
-def test_who_is_unhealthy_again_during_the_hook_of_a_recovery_is_told_after_it(sdwd, manager, child, hook, tmp_path):
+@pytest.fixture
+def again(sdwd, manager, child, hook, tmp_path):
+    """sdwd whose hook of a recovery runs until there is a file go, and the service is unhealthy again."""
     hook(f"echo $SDWD_STATE >>{{0}}; while test $SDWD_STATE = healthy -a ! -e {tmp_path}/go; do sleep 0.05; done; "
          "echo end-$SDWD_STATE >>{0}")
     run = sdwd("--heartbeat", "--silence=1h", f"--unhealthy-hook={tmp_path}/hook.sh", "--hook-timeout=1min",
@@ -369,6 +371,11 @@ def test_who_is_unhealthy_again_during_the_hook_of_a_recovery_is_told_after_it(s
     wait_line(hook, "healthy")
     child(TRIGGER)
     wait_until(lambda: run.stderr().count("-> unhealthy") == 2, "second edge")
+    return run
+
+
+@pytest.mark.usefixtures("again")
+def test_who_is_unhealthy_again_during_the_hook_of_a_recovery_is_told_after_it(child, hook, tmp_path):
     (tmp_path / "go").touch()
     wait_until(lambda: hook.file.read_text().split().count("end-unhealthy") == 2, "hook of the second edge")
     assert hook.file.read_text().split() == ["unhealthy", "end-unhealthy", "healthy", "end-healthy", "unhealthy", "end-unhealthy"]
@@ -376,21 +383,9 @@ def test_who_is_unhealthy_again_during_the_hook_of_a_recovery_is_told_after_it(s
     wait_until(lambda: hook.file.read_text().split()[-1] == "end-healthy", "hook of the second recovery")
 
 
-def test_who_is_healthy_again_during_the_hook_of_a_recovery_needs_no_other(sdwd, manager, child, hook, tmp_path):
-    hook(f"echo $SDWD_STATE >>{{0}}; while test $SDWD_STATE = healthy -a ! -e {tmp_path}/go; do sleep 0.05; done; "
-         "echo end-$SDWD_STATE >>{0}")
-    run = sdwd("--heartbeat", "--silence=1h", f"--unhealthy-hook={tmp_path}/hook.sh", "--hook-timeout=1min",
-               command=child.command, watchdog=30)
+def test_who_is_healthy_again_during_the_hook_of_a_recovery_needs_no_other(again, child, hook, tmp_path):
     child("beat()")
-    manager.wait_ready()
-    child(TRIGGER)
-    wait_line(hook, "end-unhealthy")
-    child("beat()")
-    wait_line(hook, "healthy")
-    child(TRIGGER)
-    wait_until(lambda: run.stderr().count("-> unhealthy") == 2, "second edge")
-    child("beat()")
-    wait_until(lambda: run.stderr().count("healthy again") == 2, "second recovery")
+    wait_until(lambda: again.stderr().count("healthy again") == 2, "second recovery")
     (tmp_path / "go").touch()
     wait_line(hook, "end-healthy")
     # What came next would be heard before this one.
