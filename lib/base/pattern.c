@@ -143,12 +143,14 @@ static int make_all(struct pattern *p, struct pattern_tree *tree, const char *so
 	return m.is_full ? -E2BIG : 0;
 }
 
-int pattern_new(const char *source, struct pattern **ret) {
+int pattern_new(const char *source, struct pattern **ret, const char **problem) {
 	struct pattern_tree *tree = malloc(sizeof(*tree));
 	struct pattern *p = calloc(1, sizeof(*p) + PATTERN_STEPS_MAX * sizeof(struct step)),
 		       *fitted;
 	int r = tree && p ? make_all(p, tree, source) : -ENOMEM;
 
+	if (r == -EINVAL)
+		*problem = tree->problem;
 	free(tree);
 	if (r < 0) {
 		pattern_free(p);

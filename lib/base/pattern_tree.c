@@ -21,6 +21,11 @@ struct parser {
 	unsigned depth, n_repeats;
 };
 
+static int malformed(struct parser *p, const char *problem) {
+	p->tree->problem = problem;
+	return -EINVAL;
+}
+
 /* Nodes and sets ------------------------------------------------------------------------------ */
 
 static int add_node(struct parser *p, const struct pattern_node *node) {
@@ -114,19 +119,21 @@ static int take_element(struct parser *p, struct pattern_set *s, unsigned char *
 
 	if (kind == '\0' || !strchr(".=:", kind)) {
 		if (*p->at == '\0')
-			return -EINVAL;
+			return malformed(p, "'[' without ']'");
 		*ret_byte = (unsigned char)*p->at++;
 		return 1;
 	}
 	/* "[...]" and "[:]...": what closes may be the name. */
 	end = *name != '\0' ? strstr(kind == ':' ? name : name + 1, close) : NULL;
 	if (!end)
-		return -EINVAL;
+		return malformed(p, "'[' without ']'");
 	p->at = end + 2;
 	if (kind == ':')
-		return add_named_class(s, name, (size_t)(end - name)) ? 0 : -EINVAL;
+		return add_named_class(s, name, (size_t)(end - name))
+			       ? 0
+			       : malformed(p, "unknown class of characters");
 	if (end - name != 1)
-		return -EINVAL;
+		return malformed(p, "more than one character in [. .] or [= =]");
 	*ret_byte = (unsigned char)*name;
 	if (kind == '.')
 		return 1;
@@ -137,11 +144,12 @@ static int take_element(struct parser *p, struct pattern_set *s, unsigned char *
 /* An element, or two with a '-' between. A '-' that does not stand there is the first or the last.
  */
 static int take_range(struct parser *p, struct pattern_set *s, bool is_first) {
+	static const char invalid_range[] = "invalid range in []";
 	unsigned char first = 0, last = 0;
 	int r;
 
 	if (!is_first && p->at[0] == '-' && p->at[1] != ']')
-		return -EINVAL;
+		return malformed(p, invalid_range);
 	r = take_element(p, s, &first);
 	if (r < 0)
 		return r;
@@ -151,8 +159,13 @@ static int take_range(struct parser *p, struct pattern_set *s, bool is_first) {
 		return 0;
 	}
 	p->at++;
-	if (r == 0 || take_element(p, s, &last) != 1 || first > last)
-		return -EINVAL;
+	if (r == 0)
+		return malformed(p, invalid_range);
+	r = take_element(p, s, &last);
+	if (r < 0)
+		return r;
+	if (r == 0 || first > last)
+		return malformed(p, invalid_range);
 	for (unsigned byte = first; byte <= last; byte++)
 		set_add(s, (unsigned char)byte);
 	return 0;
@@ -200,8 +213,10 @@ static int add_escaped_class(struct parser *p, int (*is_member)(int), const char
 static int parse_escape(struct parser *p) {
 	char c = *p->at;
 
-	if (c == '\0' || (c >= '1' && c <= '9'))
-		return -EINVAL;
+	if (c == '\0')
+		return malformed(p, "'\\' at the end");
+	if (c >= '1' && c <= '9')
+		return malformed(p, "it has a back-reference, which may take for ever to match");
 	p->at++;
 	switch (c) {
 	case 'w':
@@ -236,7 +251,7 @@ static int parse_group(struct parser *p) {
 	node = parse_alternatives(p);
 	p->depth--;
 	if (node >= 0 && *p->at++ != ')')
-		return -EINVAL;
+		return malformed(p, "'(' without ')'");
 	return node;
 }
 
@@ -270,7 +285,7 @@ static int parse_atom(struct parser *p) {
 	case '+':
 	case '?':
 	case '{':
-		return -EINVAL;
+		return malformed(p, "nothing to repeat before '*', '+', '?' or '{'");
 	default:
 		return add_byte(p, c);
 	}
@@ -285,24 +300,31 @@ static int take_number(struct parser *p, int fallback) {
 	for (; isdigit((unsigned char)*p->at); p->at++) {
 		number = number * 10 + (*p->at - '0');
 		if (number > REPEAT_MAX)
-			return -EINVAL;
+			return malformed(p, "too large a number in {}");
 	}
 	return number;
 }
 
 /* Behind the '{'. */
 static int take_interval(struct parser *p, int *ret_minimum, int *ret_maximum) {
-	bool has_minimum = *p->at != ',';
-	int minimum = take_number(p, has_minimum ? -EINVAL : 0), maximum = minimum;
+	int minimum, maximum;
 
+	if (*p->at != ',' && !isdigit((unsigned char)*p->at))
+		return malformed(p, "no number in {}");
+	minimum = maximum = take_number(p, 0);
 	if (minimum < 0)
 		return minimum;
 	if (*p->at == ',') {
 		p->at++;
 		maximum = take_number(p, PATTERN_NO_MAXIMUM);
+		if (maximum < 0)
+			return maximum;
 	}
-	if (*p->at++ != '}' || maximum < minimum)
-		return -EINVAL;
+	if (*p->at != '}')
+		return malformed(p, "'{' without '}'");
+	p->at++;
+	if (maximum < minimum)
+		return malformed(p, "the larger number first in {}");
 	*ret_minimum = minimum;
 	*ret_maximum = maximum;
 	return 0;
@@ -371,6 +393,7 @@ int pattern_tree_parse(struct pattern_tree *tree, const char *source) {
 	int node;
 
 	tree->n_nodes = tree->n_sets = 0;
+	tree->problem = NULL;
 	node = parse_alternatives(&p);
 	assert(node < 0 || *p.at == '\0');
 	return node;
