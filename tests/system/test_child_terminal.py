@@ -15,6 +15,7 @@ import pytest
 
 import listener
 import runner as runner_module
+from puppet import wait_until
 
 FENCE = signal.SIGRTMIN + 7
 
@@ -230,13 +231,16 @@ def test_stop_and_continue_under_a_shell(terminal):
 @pytest.mark.parametrize("first", ["", "stty -echo;"], ids=["reads", "sets"])
 def test_to_the_background_and_back_while_it_runs(terminal, first):
     """fg(1) of what runs brings sdwd to the front without a word to it."""
-    one = terminal("--", "bash", "-c", f"trap go=1 USR1; until test $go; do sleep 0.1; done; {first} read x; echo child $x; exit 3",
+    one = terminal("--", "bash", "-c", f"trap go=1 USR1; echo armed; until test $go; do sleep 0.1; done; {first} read x; echo child $x; exit 3",
                    shell='set -m; "$@"; echo stopped $?; bg >/dev/null; read x; echo shell $x; fg >/dev/null; '
                          'echo rc $?; read y; echo shell $y')
     child = one.child("bash -c trap")
     one.wait_foreground(child)
+    one.expect("armed")
     one.type("\x1a")
     one.expect(f"stopped {128 + signal.SIGTSTP}")
+    # Once sdwd has seen that it goes on: only then will it hear nothing of fg.
+    wait_until(lambda: runner_module.stat_of(child)[0] != "T", "child that goes on")
     one.type("between\n")
     one.expect("shell between")
     one.wait_foreground(os.getpgid(runner_module.stat_of(child)[1]))

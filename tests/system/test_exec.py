@@ -431,11 +431,15 @@ def test_a_flood_of_output_delays_no_ping_and_no_stop(sdwd, manager, check):
                command=["sh", "-c", "while :; do echo >&$SDWD_HEARTBEAT_FD; sleep 0.1; done"], watchdog=1)
     manager.wait_ready()
     began = time.monotonic()
-    wait_until(over.exists, "end of the flood", FLOOD / 1e6 + 20)
+
+    def n_over():
+        return over.read_text().count("over") if over.exists() else 0
+
+    wait_until(n_over, "end of the flood", FLOOD / 1e6 + 20)
     print(f"{FLOOD} bytes in {time.monotonic() - began:.1f} s, longest gap {manager.longest_gap():.3f} s")
     assert manager.longest_gap() < 1
     # While it says it all again:
-    wait_until(lambda: len(one.runs()) > over.read_text().count("over"), "next flood")
+    wait_until(lambda: len(one.runs()) > n_over(), "next flood")
     sent = time.monotonic()
     run.signal(signal.SIGTERM)
     assert manager.wait_for("STOPPING=1").at - sent < 2
