@@ -569,9 +569,9 @@ def test_A11_a_look_ends_at_its_timeout(sdwd, client, serve, mode):
     server = serve(then=mode)
     sdwd(*client.probe(server.port), "--interval=320ms", "--start-interval=320ms", "--timeout=300ms")
     took = [server.end_of(number) - server.start_of(number) for number in range(5)]
-    # A dripping server notices at its next drips only.
+    # A server that is scheduled late sees less of a look, a dripping one notices its end at its next drips only.
     late = 0.25 if "drip" in mode else 0.05
-    assert 0.25 < median(took) < 0.3 + late, took
+    assert max(took) > 0.25 and median(took) < 0.3 + late, took
 
 
 @pytest.mark.option("timeout")

@@ -265,8 +265,8 @@ def test_a_timed_out_look_ends_at_its_timeout(sdwd, streams, mode):
     server = streams(then=mode)
     sdwd(f"--tcp={server.target}", "--expect=ok", "--interval=450ms", "--start-interval=450ms", "--timeout=400ms")
     took = [server.end_of(number) - server.start_of(number) for number in range(5)]
-    # A dripping server notices at its next drips only.
-    assert 0.35 < median(took) < 0.4 + (0.25 if mode is drips else 0.05), took
+    # A server that is scheduled late sees less of a look, a dripping one notices its end at its next drips only.
+    assert max(took) > 0.35 and median(took) < 0.4 + (0.25 if mode is drips else 0.05), took
 
 
 @pytest.mark.parametrize("mode", [silent, drips, floods])
