@@ -129,7 +129,8 @@ void status_missing(const struct supervisor *s, struct text *t) {
  */
 void status_unpinged(const struct supervisor *s, struct text *t) {
 	usec_t silent = usec_sub(s->now, s->monitor.pinger.last_at);
-	usec_t soon = usec_add(s->now, s->monitor.slack_usec);
+	/* Of a stall of our own nobody is guilty. */
+	usec_t soon = usec_add(usec_sub(s->now, s->behind_usec), s->monitor.slack_usec);
 	struct monitor then = s->monitor;
 	char age[USEC_STR_MAX];
 

@@ -80,3 +80,15 @@ def test_any_other_stop_says_nothing_of_pings(sdwd, manager, child):
     run.signal(signal.SIGABRT)
     run.wait()
     assert f"SIGABRT from pid {os.getpid()}: stopping\n" in run.stderr()
+
+
+def test_an_abort_while_nobody_was_silent_blames_nobody(sdwd):
+    """Only sdwd itself was: it was stopped, and pinged not."""
+    run = sdwd(*SEEN, command=["sleep", "1000"], watchdog=2.0)
+    run.wait_stderr("ready after")
+    run.signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    run.signal(signal.SIGABRT)
+    run.signal(signal.SIGCONT)
+    assert run.wait() == -signal.SIGABRT
+    assert re.search(r"SIGABRT from pid \d+: stopping, [23][.\d]*s after the last ping\n", run.stderr()), run.stderr()
