@@ -191,6 +191,15 @@ def test_a_hang_up_ends_the_child(terminal):
     assert one.process.wait(runner_module.PATIENCE_SECONDS) == -signal.SIGHUP
 
 
+def test_a_terminal_that_hangs_up_is_told_as_who_asks_for_the_stop(terminal, tmp_path):
+    log = tmp_path / "log"
+    one = terminal("--stop-signal=SIGTERM,SIGHUP", "--", "sleep", "1000", shell=f"exec \"$@\" 2>'{log}'")
+    one.wait_foreground(one.child("sleep"))
+    one.hang_up()
+    assert one.process.wait(runner_module.PATIENCE_SECONDS) == -signal.SIGHUP
+    assert "SIGHUP from the kernel: stopping" in log.read_text()
+
+
 def test_the_terminal_comes_back_at_the_end(terminal):
     """To a shell without job control, which is in sdwd's group: it could not read otherwise."""
     one = terminal("--", "sh", "-c", "read x; echo child $x; exit 4", shell='"$@"; echo rc $?; read y; echo shell $y')

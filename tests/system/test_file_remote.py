@@ -105,6 +105,18 @@ def test_a_stop_is_heard_while_it_hangs(watching, server, manager):
     assert time.monotonic() - told_at < 5, "killed is the look's process, and not waited for"
 
 
+def test_a_prober_that_hangs_is_no_silence_of_the_file(watching, server, manager):
+    run = watching("--silence=1h", watchdog=60)
+    prober_of(run)
+    server.touch()
+    manager.wait_ready()
+    os.kill(prober_of(run), signal.SIGSTOP)
+    run.wait_stderr("file: unknown (prober): the prober did not answer in time")
+    wait_until(lambda: run.stderr().count("prober: pid ") == 2, "another prober")
+    server.touch()
+    wait_until(lambda: outcomes(run.stderr(), "file")[-1][:2] == ("pass", "ok"), "a change again")
+
+
 def test_without_the_prober_it_does_not_start(server, sdwd_path, tmp_path, make_runner):
     alone = tmp_path / "sdwd"
     subprocess.run(["cp", sdwd_path, alone], check=True)
