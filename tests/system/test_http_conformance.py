@@ -580,7 +580,9 @@ def test_A11_one_deadline_for_the_whole_look(sdwd, client, serve):
     server = serve(then="drip-all")
     run = sdwd(*client.probe(server.port), "--interval=50ms", "--timeout=150ms", *SEEN)
     server.start_of(3)
-    assert {cause for _, cause, _ in outcomes(run.wait_stderr("fail"))} == {"read-timeout"}
+    found = outcomes(run.wait_stderr("http: fail"))
+    # A prober that is not scheduled in time is unknown.
+    assert {cause for verdict, cause, _ in found if verdict != "unknown"} == {"read-timeout"}
 
 
 def test_A28_a_negative_timeout_is_refused(sdwd, client, manager):
