@@ -2,7 +2,6 @@
 #include "base/match.h"
 
 #include <errno.h>
-#include <string.h>
 
 int match_new(const char *source, struct pattern **ret, struct text *error) {
 	char quoted[OPT_QUOTED_MAX];
