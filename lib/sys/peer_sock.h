@@ -11,7 +11,10 @@
  * closes the last one of a socket waits as long as SO_LINGER says (socket(7)).
  */
 
-/* As recv(2). EBADMSG: there are fds behind the bytes, and nothing was taken; hang up. */
+/*
+ * As recv(2). EBADMSG: there are fds behind the bytes, or behind others that are there already (a
+ * look goes on to them, however few bytes are asked for), and nothing was taken; hang up.
+ */
 ssize_t peer_recv(int fd, void *buffer, size_t size);
 
 /*
