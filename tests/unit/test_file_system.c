@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -67,11 +70,45 @@ static void test_a_missing_file_is_where_its_folder_is(void **state) {
 	assert_null(seen("/mnt/x/y/z", "/mnt/x", ENOENT, 0xef53));
 }
 
-static void test_what_cannot_be_looked_at_is_not_named(void **state) {
+static void test_a_link_to_what_is_missing_is_where_that_would_be(void **state) {
+	char folder[] = "/tmp/sdwd-test-XXXXXX", link[64], far[64];
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(link, sizeof(link), "%s/link", folder);
+	snprintf(far, sizeof(far), "%s/link/x", folder);
+	assert_int_equal(symlink("/mnt/x/beat", link), 0);
+	assert_string_equal(seen(link, "/mnt/x", ENOENT, 0x6969), "NFS");
+	assert_string_equal(seen(far, "/mnt/x", ENOENT, 0x6969), "NFS");
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink("remote/beat", link), 0);
+	snprintf(far, sizeof(far), "%s/remote", folder);
+	assert_string_equal(seen(link, far, ENOENT, 0x65735546), "FUSE");
+	/* One that leads to itself. */
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink("link", link), 0);
+	assert_null(seen(link, folder, ENOENT, 0xef53));
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+/* A file server that is not well, or lets root in only later, is one all the same. */
+static void test_what_cannot_be_looked_at_is_where_its_folder_is(void **state) {
+	assert_string_equal(seen("/mnt/x/y/z", "/mnt/x", EACCES, 0x6969), "NFS");
+	assert_string_equal(seen("/mnt/x/y/z", "/mnt/x", EIO, 0x6969), "NFS");
+	assert_string_equal(seen("/mnt/x/y/z", "/mnt/x", ESTALE, 0x65735546), "FUSE");
+	assert_null(seen("/mnt/x/y/z", "/mnt/x", EACCES, 0xef53));
+	assert_null(seen("/mnt/x/y/z", "/mnt/x", ELOOP, 0xef53));
+	assert_null(seen("/mnt/x/y/z", "/mnt/x", ENAMETOOLONG, 0xef53));
+	/* The whole of it, and the folder that it is mounted at is local. */
+	assert_string_equal(seen("/mnt/x/y", "/mnt", EIO, 0xef53), "a file system that fails");
+	assert_string_equal(seen("/mnt/x", "/", ESTALE, 0xef53), "a file system that fails");
+}
+
+static void test_where_nothing_can_be_looked_at_nothing_is_named(void **state) {
 	char path[8192];
 
 	assert_null(seen("/a/b/c", NULL, EACCES, 0x6969));
-	assert_int_equal(fake.n_calls, 1);
+	assert_int_equal(fake.n_calls, 4);
 	assert_null(seen("/a/b/c", NULL, ENOENT, 0x6969));
 	assert_int_equal(fake.n_calls, 4);
 	assert_null(seen("a", NULL, ENOENT, 0x6969));
@@ -85,7 +122,9 @@ int main(void) {
 		cmocka_unit_test(test_what_may_wait_is_named),
 		cmocka_unit_test(test_what_does_not_wait_has_no_name),
 		cmocka_unit_test(test_a_missing_file_is_where_its_folder_is),
-		cmocka_unit_test(test_what_cannot_be_looked_at_is_not_named),
+		cmocka_unit_test(test_a_link_to_what_is_missing_is_where_that_would_be),
+		cmocka_unit_test(test_what_cannot_be_looked_at_is_where_its_folder_is),
+		cmocka_unit_test(test_where_nothing_can_be_looked_at_nothing_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
