@@ -162,7 +162,8 @@ static void on_reaped(void *context, const struct reaped *r) {
 
 		is_known =
 			l->probe && l->probe->class->reaped && l->probe->class->reaped(l->probe, r);
-		if (is_known && r->is_gone)
+		/* Who only closes something for a look is asked after by no kind. */
+		if (r->is_gone && l->helper_pid == r->pid)
 			l->has_helper = false;
 	}
 }

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from hostile import MODES, Hostile
 from names import names  # pylint: disable=unused-import
 from puppet import wait_until
 from runner import PATIENCE_SECONDS, descendants, stat_of
-from scripted import outcomes, serve  # pylint: disable=unused-import
+from scripted import median, outcomes, serve  # pylint: disable=unused-import
 from test_grpc import health  # pylint: disable=unused-import
 from tls import authority, certificate, serve_tls  # pylint: disable=unused-import
 
@@ -354,6 +355,25 @@ def test_a_check_that_hangs_is_killed_with_all_of_its_group(look, tmp_path):
 
 def test_what_a_good_check_leaves_in_its_group_is_killed_too(look):
     assert look("--exec=sleep 1000 & echo $$", LONG, status=0)[0] == 0
+
+
+def test_what_a_server_sends_along_is_closed_without_a_wait(look, tmp_path):
+    """By a process of its own, whose end is no answer to wait for."""
+    def serve_fds(server):
+        for _ in range(5):
+            with server.accept()[0] as client, contextlib.suppress(OSError):
+                socket.send_fds(client, [b"ok"], [client.fileno()])
+
+    took = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.listen()
+        threading.Thread(target=serve_fds, args=[server], daemon=True).start()
+        for _ in range(5):
+            begin = time.monotonic()
+            assert look(f"--unix={tmp_path}/socket", "--expect=ok", LONG, status=1)[1][0][1:3] == ("fail", "read-failed")
+            took.append(time.monotonic() - begin)
+    assert median(took) < 1.5, took
 
 
 def test_a_session_of_its_own_is_left_alone(start, tmp_path):
