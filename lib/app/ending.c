@@ -276,7 +276,11 @@ void ending_turn(struct supervisor *s) {
 		kill_orphans(s);
 		break;
 	case END_HELPERS:
-		log_warning("a check or hook outlives SIGKILL: sdwd ends without it");
+		if (prober_left(&s->prober) > 0)
+			log_warning("sdwd-prober (pid %d) outlives SIGKILL: sdwd ends without it",
+				    prober_left(&s->prober));
+		else
+			log_warning("a check or hook outlives SIGKILL: sdwd ends without it");
 		finish(s);
 		break;
 	}

@@ -12,9 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,13 +24,14 @@
 #include "sys/loop.h"
 #include "sys/spawn.h"
 
-#define PROGRAM "sdwd-prober"
 /*
  * From a request's deadline to the end of our patience. One that was just started has its libraries
  * to read: where that takes long, a start over and over would take longer.
  */
 #define PATIENCE (500 * USEC_PER_MSEC)
 #define PATIENCE_FIRST (5 * USEC_PER_SEC)
+/* From its SIGKILL to the end of our patience. */
+#define PATIENCE_KILLED (200 * USEC_PER_MSEC)
 /* Between a death and the next start; it doubles, until one has lived for a while. */
 #define BACKOFF_FIRST (100 * USEC_PER_MSEC)
 #define BACKOFF_MOST (10 * USEC_PER_SEC)
@@ -44,91 +43,8 @@ void prober_init(struct prober *p) {
 	/* Not the path: few need it, and it is larger than all the rest. */
 	memset(p, 0, offsetof(struct prober, path));
 	p->program_fd = p->fd = -1;
-	p->kill_at = USEC_INFINITY;
+	p->kill_at = p->give_up_at = USEC_INFINITY;
 	p->backoff_usec = BACKOFF_FIRST;
-}
-
-/* Our own program. Where /proc is hidden: by the name that it was executed by. */
-static ssize_t find_self(char *path, size_t size) {
-	ssize_t length = readlink("/proc/self/exe", path, size);
-	const char *name = (const char *)getauxval(AT_EXECFN);
-
-	if (length >= 0)
-		return length;
-	if (!name || name[0] != '/')
-		return -errno;
-	length = (ssize_t)strnlen(name, size);
-	memcpy(path, name, (size_t)length);
-	return length;
-}
-
-/* Beside our own program: a build's folder, or a copy of both. */
-static int find_neighbour(char *path, size_t size) {
-	ssize_t length = find_self(path, size);
-	char *slash;
-
-	if (length < 0)
-		return (int)length;
-	if ((size_t)length >= size)
-		return -ENAMETOOLONG;
-	path[length] = '\0';
-	slash = strrchr(path, '/');
-	if (!slash || (size_t)(slash + 1 - path) + sizeof(PROGRAM) > size)
-		return -ENAMETOOLONG;
-	memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
-	return access(path, X_OK) < 0 ? -errno : 0;
-}
-
-int prober_open(struct prober *p, struct ev_loop *loop, struct text *error) {
-	int r = find_neighbour(p->path, sizeof(p->path));
-
-	if (r < 0) {
-		snprintf(p->path, sizeof(p->path), "%s/" PROGRAM, SDWD_LIBEXECDIR);
-		r = access(p->path, X_OK) < 0 ? -errno : 0;
-	}
-	if (r == 0) {
-		p->program_fd = open(p->path, O_PATH | O_CLOEXEC);
-		r = p->program_fd < 0 ? -errno : 0;
-	}
-	if (r < 0)
-		text_addf(error, "%s: %s; it is in the package " PROGRAM, p->path, strerror(-r));
-	p->loop = loop;
-	return r;
-}
-
-/* The index of the first probe that needs the prober; n_probes: there is none. */
-static size_t first_remote(const struct conf *c) {
-	size_t i = 0;
-
-	while (i < c->n_probes && !conf_needs_prober(c->probes[i]))
-		i++;
-	return i;
-}
-
-bool prober_is_needed(const struct conf *c) {
-	return first_remote(c) < c->n_probes;
-}
-
-int prober_check(const struct conf *c, struct text *errors) {
-	const struct probe_conf *remote;
-	char reason[PATH_MAX + 256];
-	struct text why = TEXT_OVER(reason);
-	struct prober p;
-	int r;
-
-	if (!prober_is_needed(c))
-		return 0;
-	prober_init(&p);
-	r = prober_open(&p, NULL, &why);
-	prober_done(&p);
-	if (r == 0)
-		return 0;
-	remote = c->probes[first_remote(c)];
-	if (errors->length > 0)
-		text_add(errors, "\n");
-	conf_add_place(errors, &remote->origin, remote->kind->name);
-	text_addf(errors, "%s needs " PROGRAM ": %s", conf_needs_prober(remote), reason);
-	return r;
 }
 
 /* Ends the conversation; its end is heard by prober_reaped(). */
@@ -140,6 +56,7 @@ static void hang_up(struct prober *p, const char *fault) {
 	p->fault = fault;
 	p->late_id = 0;
 	p->kill_at = USEC_INFINITY;
+	p->give_up_at = usec_add(usec_now(), PATIENCE_KILLED);
 	spawn_kill(p->pid);
 }
 
@@ -335,30 +252,68 @@ static void answer_all(struct prober *p, const struct outcome *o) {
 	}
 }
 
+/* The next one is started by the first question after that. */
+static void back_off(struct prober *p) {
+	p->pid = 0;
+	p->give_up_at = USEC_INFINITY;
+	if (usec_sub(usec_now(), p->started_at) >= LIVED_WELL)
+		p->backoff_usec = BACKOFF_FIRST;
+	p->retry_at = usec_add(usec_now(), p->backoff_usec);
+	p->backoff_usec = MIN(p->backoff_usec * 2, BACKOFF_MOST);
+}
+
+static bool is_stuck(struct prober *p, const struct reaped *r) {
+	for (size_t i = 0; i < PROBERS_STUCK_MAX; i++)
+		if (p->stuck[i] == r->pid) {
+			p->stuck[i] = r->is_gone ? 0 : r->pid;
+			return true;
+		}
+	return false;
+}
+
 bool prober_reaped(struct prober *p, const struct reaped *r) {
 	struct outcome how, o;
 
+	if (is_stuck(p, r))
+		return true;
 	if (p->pid == 0 || r->pid != p->pid)
 		return false;
 	if (!r->is_gone)
 		return true;
 	hang_up(p, NULL);
-	p->pid = 0;
+	back_off(p);
 	outcome_from_wait_status(&how, r->wait_status);
 	outcome_set(&o, CAUSE_PROBER, "the prober died: %s", p->fault ? p->fault : how.text);
 	if (p->has_ended)
 		return true;
-	if (usec_sub(usec_now(), p->started_at) >= LIVED_WELL)
-		p->backoff_usec = BACKOFF_FIRST;
-	p->retry_at = usec_add(usec_now(), p->backoff_usec);
-	p->backoff_usec = MIN(p->backoff_usec * 2, BACKOFF_MOST);
-	log_warning(PROGRAM " (pid %d) %s%s; its looks are unknown until it runs again", r->pid,
+	log_warning("sdwd-prober (pid %d) %s%s; its looks are unknown until it runs again", r->pid,
 		    p->fault ? "was killed: " : "", p->fault ? p->fault : how.text);
 	answer_all(p, &o);
 	return true;
 }
 
+static void give_up(struct prober *p) {
+	struct outcome o;
+	size_t i = 0;
+
+	p->give_up_at = USEC_INFINITY;
+	while (i < PROBERS_STUCK_MAX && p->stuck[i] != 0)
+		i++;
+	/* With so many of them it is the machine. */
+	if (i == PROBERS_STUCK_MAX)
+		return;
+	log_warning("sdwd-prober (pid %d) outlives SIGKILL, in a call that hangs (a file server?); "
+		    "another one takes its place",
+		    p->pid);
+	p->stuck[i] = p->pid;
+	back_off(p);
+	outcome_set(&o, CAUSE_PROBER, "the prober hangs");
+	answer_all(p, &o);
+}
+
 void prober_turn(struct prober *p, usec_t now) {
+	if (p->give_up_at <= now && !p->has_ended)
+		give_up(p);
 	if (p->kill_at > now)
 		return;
 	on_readable(p->loop, &p->io, EV_READ);
@@ -367,12 +322,20 @@ void prober_turn(struct prober *p, usec_t now) {
 }
 
 usec_t prober_next_at(const struct prober *p) {
-	return p->kill_at;
+	return p->has_ended ? USEC_INFINITY : MIN(p->kill_at, p->give_up_at);
 }
 
 void prober_end(struct prober *p) {
 	p->has_ended = true;
 	hang_up(p, NULL);
+}
+
+pid_t prober_left(const struct prober *p) {
+	pid_t left = p->pid;
+
+	for (size_t i = 0; i < PROBERS_STUCK_MAX && left == 0; i++)
+		left = p->stuck[i];
+	return left;
 }
 
 void prober_done(struct prober *p) {

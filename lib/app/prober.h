@@ -13,14 +13,18 @@
  * Our side of sdwd-prober, the process that does what may block or reads what is not ours: starts
  * it when something is asked for the first time, and again, later and later, when it died; sends
  * requests, hands out replies.  What it cannot answer, because it died, hangs or is full, is
- * UNKNOWN, cause `prober`: that says nothing of the service.
+ * UNKNOWN, cause `prober`: that says nothing of the service.  One that was killed and does not end,
+ * as it hangs in the kernel with a dead file server, is given up for another one.
  *
  * Life: prober_init -> prober_open -> (ask, on_reply, ...)* -> prober_end -> prober_done.
  */
+/* At once. Each hangs in a call that the kernel does not end, and holds no more than its memory. */
+#define PROBERS_STUCK_MAX 3
+
 struct prober {
 	struct ev_loop *loop; /* borrowed */
 	int program_fd;    /* O_PATH: the program as it was at start, whatever is installed since */
-	pid_t pid;         /* also while it dies, until it is reaped; 0: none */
+	pid_t pid;         /* also while it dies, until it is reaped or given up; 0: none */
 	int fd;            /* our end; -1: it does not run, or is dying */
 	struct ev_io io;   /* of fd */
 	const char *fault; /* why we killed it; NULL: we did not */
@@ -29,8 +33,10 @@ struct prober {
 	struct prober_call *calls; /* under way */
 	uint32_t last_id;
 	uint64_t n_starts;
-	uint32_t late_id; /* the oldest request that was not answered in time; 0: none */
-	usec_t kill_at;   /* unless that is answered by then */
+	uint32_t late_id;  /* the oldest request that was not answered in time; 0: none */
+	usec_t kill_at;    /* unless that is answered by then */
+	usec_t give_up_at; /* unless it has ended by then: it was killed */
+	pid_t stuck[PROBERS_STUCK_MAX]; /* given up, and not reaped yet; 0: none */
 	usec_t started_at;
 	usec_t retry_at; /* not started again before */
 	usec_t backoff_usec;
@@ -75,11 +81,15 @@ void prober_cancel(struct prober *p, struct prober_call *call);
 /* A process has ended or stopped. True: it was the prober; on_reply of all calls may be called. */
 bool prober_reaped(struct prober *p, const struct reaped *r);
 
-/* Kills it where it hangs. prober_next_at(): when that is due, USEC_INFINITY: never. */
+/* Kills it where it hangs, and gives it up where that does not help. prober_next_at(): when that is
+ * due, USEC_INFINITY: never. */
 void prober_turn(struct prober *p, usec_t now);
 usec_t prober_next_at(const struct prober *p);
 
 /* Nothing more will be asked: kills it, to be reaped as ever. What is under way gets no answer. */
 void prober_end(struct prober *p);
+
+/* One that runs or dies still; 0: none. */
+pid_t prober_left(const struct prober *p);
 
 void prober_done(struct prober *p);
