@@ -256,6 +256,7 @@ static const struct probe_kind http_kind = {
 	.settings_size = sizeof(struct http_settings),
 	.check = http_settings_check,
 	.settings_done = http_settings_done,
+	.note = http_settings_note,
 	.needs_prober = http_settings_need_prober,
 };
 

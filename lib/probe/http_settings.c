@@ -306,6 +306,13 @@ void http_settings_done(void *settings) {
 	memset(s, 0, sizeof(*s));
 }
 
+const char *http_settings_note(const void *settings) {
+	const struct http_settings *s = settings;
+	bool is_ours = s->unix_target.n_addresses > 0 && !s->url.is_tls;
+
+	return is_ours ? unix_path_note(&s->unix_target) : NULL;
+}
+
 const char *http_settings_need_prober(const void *settings) {
 	const struct http_settings *s = settings;
 

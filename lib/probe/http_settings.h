@@ -43,6 +43,7 @@ extern const struct opt http_options[];
 /* For struct probe_kind: @settings is a struct http_settings. */
 int http_settings_check(const char *target, void *settings, struct text *error);
 void http_settings_done(void *settings);
+const char *http_settings_note(const void *settings);
 const char *http_settings_need_prober(const void *settings);
 
 /* True where --http-status lists @status. */

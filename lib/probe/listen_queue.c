@@ -18,8 +18,8 @@
 
 #include "base/text.h"
 #include "base/usec.h"
+#include "probe/unix_path.h"
 #include "sys/dial.h"
-#include "sys/file_system.h"
 #include "sys/proc_net.h"
 #include "sys/sock_diag.h"
 
@@ -193,24 +193,16 @@ static int choose_way(struct listen_queue_settings *s, struct text *error) {
 static int listen_queue_check(const char *target, void *settings, struct text *error) {
 	struct listen_queue_settings *s = settings;
 	int r = parse_target(s, target, error);
-	const char *waits = NULL;
 
-	if (r == 0)
-		r = choose_way(s, error);
-	if (r == 0 && s->port == 0)
-		waits = file_system_that_waits(s->address.addresses[0].un.sun_path);
-	if (waits && !s->uses_proc)
-		snprintf(s->note, sizeof(s->note),
-			 "the socket lies on %s: a look there may hang, and sdwd with it; use one "
-			 "in /run",
-			 waits);
-	return r;
+	return r == 0 ? choose_way(s, error) : r;
 }
 
 static const char *listen_queue_note(const void *settings) {
 	const struct listen_queue_settings *s = settings;
 
-	return s->note[0] != '\0' ? s->note : NULL;
+	if (s->note[0] != '\0')
+		return s->note;
+	return s->port == 0 && !s->uses_proc ? unix_path_note(&s->address) : NULL;
 }
 
 static void listen_queue_done(struct probe *p) {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "probe/stream.h"
+#include "probe/unix_path.h"
 #include "sys/proc.h"
 
 /*
@@ -88,6 +89,13 @@ static int unix_check(const char *target, void *settings, struct text *error) {
 	return 0;
 }
 
+static const char *note(const void *settings) {
+	const struct unix_settings *s = settings;
+	const char *place = unix_path_note(&s->stream.target);
+
+	return place ? place : stream_note(settings);
+}
+
 static const struct probe_kind unix_kind = {
 	.name = "unix",
 	.argument = "PATH",
@@ -97,7 +105,7 @@ static const struct probe_kind unix_kind = {
 	.settings_size = sizeof(struct unix_settings),
 	.check = unix_check,
 	.settings_done = stream_settings_done,
-	.note = stream_note,
+	.note = note,
 };
 
 const struct probe_class probe_unix = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sys/dial.h"
+#include "sys/file_system.h"
 
 int unix_path_parse(const struct opt *o, const char *value, void *field, struct text *error) {
 	struct dial_target parsed;
@@ -33,4 +34,13 @@ void unix_path_write(const struct opt *o, const void *field, struct text *words)
 	if (path[0] == '\0')
 		path[0] = '@';
 	opt_add_word(words, o->name, path);
+}
+
+const char *unix_path_note(const struct dial_target *target) {
+	const char *path = target->addresses[0].un.sun_path;
+
+	if (path[0] == '\0' || !file_system_that_waits(path))
+		return NULL;
+	return "the socket lies on a file system that may hang (NFS, FUSE), and sdwd with it: use "
+	       "one in /run";
 }

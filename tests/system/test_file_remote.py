@@ -2,6 +2,7 @@
 """--file where a look may hang, with the server of the file: the prober looks there, and sdwd waits for nobody."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -115,6 +116,34 @@ def test_a_prober_that_hangs_is_no_silence_of_the_file(watching, server, manager
     wait_until(lambda: run.stderr().count("prober: pid ") == 2, "another prober")
     server.touch()
     wait_until(lambda: outcomes(run.stderr(), "file")[-1][:2] == ("pass", "ok"), "a change again")
+
+
+def test_a_prober_that_cannot_be_killed_is_replaced(server, sdwd, manager):
+    """As by the kernel for want of memory, while a call of it hangs with the file server: its process stays."""
+    run = sdwd("--http=https://127.0.0.1:1/", "--name=web", "--optional", "--interval=300ms",
+               f"--file={server.path}", "--silence=1h", "--optional", "--interval=100ms", *SEEN,
+               preexec=server.preexec, watchdog=60)
+    server.serve()
+    manager.wait_ready()
+    server.hang()
+    wait_until(lambda: server.n_waiting == 1, "a look")
+    first = prober_of(run)
+    os.kill(first, signal.SIGKILL)
+    run.wait_stderr(f"sdwd-prober (pid {first}) outlives SIGKILL, in a call that hangs (a file server?); another one")
+    n = len(outcomes(run.stderr(), "web"))
+    wait_until(lambda: ("fail", "connect-refused") in [o[:2] for o in outcomes(run.stderr(), "web")[n:]], "a look by another")
+    run.signal(signal.SIGTERM)
+    assert run.wait() == -signal.SIGTERM
+    assert re.search(r"sdwd-prober \(pid \d+\) outlives SIGKILL: sdwd ends without it", run.stderr())
+    assert "a check or hook" not in run.stderr()
+
+
+@pytest.mark.parametrize("options", [
+    "--unix={0}/sock", "--http=http://x/ --http-unix={0}/sock", "--listen-queue={0}/sock", "--pidfile={0}/pid"])
+def test_what_sdwd_itself_looks_at_there_is_told(server, sdwd, options):
+    run = sdwd(*options.format(server.folder).split(), "--on-unhealthy=warn", *SEEN, preexec=server.preexec, watchdog=60)
+    server.serve()
+    run.wait_stderr("lies on a file system that may hang (NFS, FUSE), and sdwd with it: use one in /run")
 
 
 def test_without_the_prober_it_does_not_start(server, sdwd_path, tmp_path, make_runner):
