@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/usec.h"
 #include "probe/connect_error.h"
 
@@ -69,18 +70,17 @@ static int set_target(struct easy *e, const struct dial_target *target) {
 	char buffer[DIAL_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) + 64], to[64];
 	struct text addresses = TEXT_OVER(buffer), connect_to = TEXT_OVER(to);
 	const struct dial_address *first = &target->addresses[0];
-	struct dial_target reachable;
 	long zone = 0;
 	int r;
 
 	if (first->any.sa_family == AF_UNIX)
 		return set_unix(e->curl, first);
-	keep_reachable(&reachable, target);
+	keep_reachable(&e->target, target);
 	/* The port stands at the same place in both families. */
 	text_addf(&connect_to, "::" ELSEWHERE ":%u", ntohs(first->in.sin_port));
 	text_addf(&addresses, ELSEWHERE ":%u:", ntohs(first->in.sin_port));
-	for (size_t i = 0; i < reachable.n_addresses; i++) {
-		const struct dial_address *a = &reachable.addresses[i];
+	for (size_t i = 0; i < e->target.n_addresses; i++) {
+		const struct dial_address *a = &e->target.addresses[i];
 		bool is_ipv6 = a->any.sa_family == AF_INET6;
 		char number[INET6_ADDRSTRLEN];
 
@@ -212,6 +212,23 @@ static int connect_error(const struct easy *e) {
 }
 
 /*
+ * Of several addresses the last one's error is kept. For want of a port another one was not asked
+ * at all, and might have been well; tried again, as libcurl does not tell.
+ */
+static bool lacks_port(const struct easy *e) {
+	bool lacks = false;
+
+	for (size_t i = 0; i < e->target.n_addresses && e->target.n_addresses > 1 && !lacks; i++) {
+		const struct dial_address *a = &e->target.addresses[i];
+		int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		lacks = fd >= 0 && connect(fd, &a->any, a->length) < 0 && errno == EADDRNOTAVAIL;
+		fd_close(fd);
+	}
+	return lacks;
+}
+
+/*
  * connect(2) says EAGAIN at once where the queue of a Unix socket is full. libcurl takes that for a
  * connection in progress, and then finds neither a connection nor an error.
  */
@@ -272,7 +289,9 @@ void easy_outcome(const struct easy *e, CURLcode code, usec_t within_usec, struc
 		set_late(e, within_usec, ret);
 		break;
 	case CURLE_COULDNT_CONNECT:
-		if (connect_error(e) > 0)
+		if (lacks_port(e))
+			outcome_from_connect(ret, -EADDRNOTAVAIL);
+		else if (connect_error(e) > 0)
 			outcome_from_connect(ret, -connect_error(e));
 		else
 			outcome_set(ret, CAUSE_CONNECT_FAILED, "%s", easy_error(e, code));

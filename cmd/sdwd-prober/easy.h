@@ -15,6 +15,7 @@
  */
 struct easy {
 	CURL *curl;
+	struct dial_target target;               /* what there is a way to */
 	struct curl_slist *connect_to, *resolve; /* of the options of that name */
 	char error[CURL_ERROR_SIZE];             /* of the last failure, perhaps "" */
 	int open_error;     /* errno of the last socket that could not be made, 0: none */

@@ -13,6 +13,7 @@ void outcome_from_connect(struct outcome *o, int error) {
 	case ENOMEM:
 	case ENOBUFS:
 	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
 		outcome_from_errno(o, "connect", -error);
 		return;
 	case ECONNREFUSED:

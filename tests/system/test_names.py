@@ -77,13 +77,15 @@ def test_an_address_that_cannot_be_here_says_nothing_of_the_others(look, names, 
     assert outcomes(run.stderr())[0] == ("fail", "connect-refused", "connection refused")
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_want_of_ports_is_no_refusal(sdwd, names, scheme):
-    """Nobody listens at 127.0.0.1; but ::1 is there, where somebody does, and we cannot ask."""
+@pytest.mark.parametrize("url", [
+    "--http=http://localhost:{}/", "--http=https://localhost:{}/", "--http=https://both.test:{}/", "--grpc=both.test:{}"])
+def test_want_of_ports_is_no_refusal(sdwd, names, url):
+    """Nobody listens at 127.0.0.1; but ::1 is there, where somebody does, and we cannot ask. Whichever is tried last."""
     port, taken = names.without_ports()
-    run = sdwd(f"--http={scheme}://localhost:{port}/", *SOON, *SEEN, preexec=names.preexec)
-    wait_until(lambda: outcomes(run.stderr()), "outcome")
-    assert outcomes(run.stderr())[0] == ("unknown", "self", "sdwd cannot look: connect: Cannot assign requested address")
+    names.set_hosts("127.0.0.1 localhost", "127.0.0.1 both.test", "::1 both.test")
+    run = sdwd(url.format(port), *SOON, *SEEN, preexec=names.preexec)
+    wait_until(lambda: outcomes(run.stderr(), "(?:http|grpc)"), "outcome")
+    assert outcomes(run.stderr(), "(?:http|grpc)")[0] == ("unknown", "self", "sdwd cannot look: connect: Cannot assign requested address")
     for one in taken:
         one.close()
 

@@ -274,7 +274,7 @@ LACKS = {
     "run": Lack(["TemporaryFileSystem=/run"], "", [
         "systemd takes no message for 5s: NOTIFY_SOCKET='/run/systemd/notify': No such file or directory"]),
     "inet": Lack(["RestrictAddressFamilies=AF_UNIX"], HTTP.format(port=1), [
-        "SIGTERM from pid 1: stopping while starting: http: cannot connect: Address family not supported by protocol"]),
+        "SIGTERM from pid 1: stopping while starting: http: sdwd cannot look: connect: Address family not supported by protocol"]),
     "address": Lack(["IPAddressDeny=any"], HTTP, ["stopping while starting: http: no connection within 900ms"], port=22000),
     "prober": Lack([f"InaccessiblePaths={FOLDER}/sdwd-prober -/usr/local/libexec/sdwd -/usr/libexec/sdwd"],
                    "--http=https://127.0.0.1:1/", [
