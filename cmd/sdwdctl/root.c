@@ -103,6 +103,20 @@ int root_open(const char *root, const char *path, int flags) {
 	return fd < 0 ? -errno : fd;
 }
 
+int root_list(const char *root, const char *path, DIR **ret) {
+	cleanup(fd_closep) int fd = root_open(root, path, O_RDONLY | O_DIRECTORY);
+	DIR *list;
+
+	if (fd < 0)
+		return fd;
+	list = fdopendir(fd);
+	if (!list)
+		return -errno;
+	(void)fd_take(&fd);
+	*ret = list;
+	return 0;
+}
+
 int root_read(const char *root, const char *path, char **ret_data, size_t *ret_length) {
 	cleanup(fd_closep) int fd = root_open(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;

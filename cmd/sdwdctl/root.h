@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <dirent.h>
+
 #include "base/defs.h"
 
 /*
@@ -10,6 +12,9 @@
 
 /* Opens @path. Returns a fd, or a negative errno. */
 int root_open(const char *root, const char *path, int flags);
+
+/* Opens the folder @path for readdir(3) and closedir(3). Returns 0 or a negative errno. */
+int root_list(const char *root, const char *path, DIR **ret);
 
 /* Reads the regular file @path. *@ret_data is the caller's to free, and has a NUL behind its
  * *@ret_length bytes. Returns 0 or a negative errno (-EFBIG above 1 MiB). */

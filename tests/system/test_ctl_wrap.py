@@ -338,6 +338,56 @@ def test_drop_ins_of_prefixes_and_aliases_of_templates_are_found_too(root):
     assert [value(made, n) for n in ("SyslogIdentifier", "WatchdogSec", "Restart")] == ["webd", None, None]
 
 
+def test_drop_ins_of_all_names_of_a_unit_count(root):
+    """Also where it is called by its real one: Debian has them for redis.service, which is a link to redis-server.service."""
+    def link(name, target, where=ETC):
+        (root.folder / where).mkdir(parents=True, exist_ok=True)
+        (root.folder / where / name).symlink_to(target)
+
+    def drop_in(folder, line, where=ETC):
+        root.write(f"{where}/{folder}.service.d/10-{line.partition('=')[0]}.conf", f"[Service]\n{line}\n")
+
+    for name in "real.service", "real@.service", "other.service", "other@.service":
+        root.unit("Type=notify\nExecStart=/usr/bin/webd\n", name)
+    link("alias.service", f"/{LIB}/real.service")
+    link("further.service", "alias.service")
+    drop_in("alias", "ExecStart=\nExecStart=/usr/bin/webd alias")
+    drop_in("further", "KillMode=process", LIB)
+    drop_in("real", "SyslogIdentifier=real", LIB)
+    drop_in("alias", "SyslogIdentifier=")
+    # No names of it: another unit's, one that wins over the link, and links that systemd does not take.
+    link("second.service", "other.service")
+    root.unit("Type=notify\nExecStart=/usr/bin/webd\n", "covered.service", ETC)
+    link("covered.service", "real.service", LIB)
+    link("real-copy.service", "/srv/real.service")
+    link("template@.service", "real.service")
+    link("masked.service", "/dev/null")
+    for name in "second", "covered", "real-copy", "template@", "masked":
+        drop_in(name, "Type=oneshot")
+    made = root.wrap(unit="real")
+    assert command(made) == "/usr/bin/sdwd --ready=notify --orphans=leave -- /usr/bin/webd alias"
+    assert value(made, "SyslogIdentifier") is None
+    assert root.run("unwrap", "alias").returncode == 0 and root.wrap(unit="further") == made
+
+    # What a template is called besides, its instances are, unless the instance's own link leads elsewhere.
+    link("alias@.service", "real@.service")
+    link("alias@y.service", "other@.service")
+    link("one@x.service", "real@.service")
+    link("one@y.service", "alias@.service")
+    link("plain.service", "real@.service")
+    drop_in("alias@", "ExecStart=\nExecStart=/usr/bin/webd %i")
+    drop_in("one@x", "KillMode=process")
+    drop_in("one@y", "KillMode=none")
+    drop_in("alias@y", "SyslogIdentifier=other")
+    drop_in("plain", "Type=oneshot")
+    assert command(root.wrap(unit="real@x")) == "/usr/bin/sdwd --ready=notify --orphans=leave -- /usr/bin/webd %i"
+    made = root.wrap(unit="real@y")
+    assert command(made) == "/usr/bin/sdwd --ready=notify --orphans=leave -- /usr/bin/webd"
+    assert value(made, "SyslogIdentifier") == "webd"
+    assert command(root.wrap(unit="real@")) == "/usr/bin/sdwd --ready=notify -- /usr/bin/webd %i"
+    assert root.refusal(unit="plain", status=3).startswith("sdwdctl: wrap: there is no unit plain.service in ")
+
+
 def test_links_do_not_lead_out_of_the_root(root, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -180,6 +180,25 @@ def test_what_systemd_has_not_read_yet_counts_too(systemd, ctl):
     assert "there is nothing to watch" in ctl("wrap", unit, check=False).stderr
 
 
+def test_drop_ins_of_an_alias_count_too(systemd, ctl):
+    """Also under the unit's real name, and as soon as they are there."""
+    unit = systemd.unit("real", "[Service]\nExecStart=/bin/sleep 1000\n")
+    alias = systemd.name("alias")
+    systemd.write(f"{FOLDER}/{alias}.d/override.conf", "[Service]\nExecStart=\nExecStart=/bin/sleep 2000\nKillMode=process\n")
+    systemd.start(unit)
+    systemd.run("ln", "-s", f"/run/systemd/system/{unit}", f"{FOLDER}/{alias}")
+    try:
+        assert "warning: KillMode=process" in ctl("check", unit, check=False).stdout
+        systemd.daemon_reload()
+        assert systemd.show(unit, "KillMode") == "process"
+        assert "warning: KillMode=process" in ctl("check", unit, check=False).stdout
+        ctl("wrap", unit, "--now")
+        assert systemd.run("pgrep", "-P", systemd.show(unit, "MainPID"), "-f", "^/bin/sleep 2000$").stdout
+        ctl("unwrap", alias, "--now")
+    finally:
+        systemd.run("rm", "-r", f"{FOLDER}/{alias}", f"{FOLDER}/{alias}.d")
+
+
 def test_a_template_is_wrapped_with_all_that_runs_of_it(systemd, ctl):
     template = systemd.unit(r"tem\x2dplate@", "[Service]\nExecStart=/bin/sleep infinity\n")
     one, other = (systemd.name(rf"tem\x2dplate@{i}") for i in ("one", "other"))
