@@ -168,7 +168,7 @@ static int check(const char *name, const struct words *options, const char *root
 	struct exec_line e = {0};
 	struct unit u;
 	struct conf c = {0};
-	struct findings f = {.unit = &u, .conf = &c, .root = root};
+	struct findings f = {.unit = &u, .conf = &c, .prefixes = e.prefixes, .root = root};
 	const struct unit_setting *first;
 	int status, r = unit_load(&u, name, root, &t);
 

@@ -161,31 +161,44 @@ static bool has_capability(const struct unit_settings *s, const char *name) {
 	return has;
 }
 
-static bool starts_as_root(const struct unit_settings *s) {
-	const char *user = unit_value(s, "User", "root");
+/* True where ExecStart= begins with "!", not "!!", which says so only of systems without ambient
+ * capabilities. */
+static bool keeps_root(const char *prefixes) {
+	const char *sign = strchr(prefixes, '!');
 
-	return !unit_yes(s, "DynamicUser") && (strcmp(user, "root") == 0 || strcmp(user, "0") == 0);
+	return sign && sign[1] != '!';
 }
 
-/* Who starts as root and changes its user is another's process, to which no signal may be sent. */
-static void check_signals(struct findings *f) {
+/*
+ * A service that starts as root and may change its user is then another's process: sdwd needs the
+ * capability @right to signal it, or to see it. True where the unit takes that away, which it does
+ * not from a command with "+".
+ */
+static bool may_get_away(const struct findings *f, const char *right) {
 	const struct unit_settings *s = &f->unit->settings;
+	const char *user = unit_value(s, "User", "root");
+	bool is_root =
+		keeps_root(f->prefixes) || (!unit_yes(s, "DynamicUser") &&
+					    (strcmp(user, "root") == 0 || strcmp(user, "0") == 0));
 
-	if (starts_as_root(s) && !has_capability(s, "CAP_KILL"))
+	return is_root && !strchr(f->prefixes, '+') && has_capability(s, "CAP_SETUID") &&
+	       !has_capability(s, right);
+}
+
+static void check_signals(struct findings *f) {
+	if (may_get_away(f, "CAP_KILL"))
 		found(f, WARNING, "CapabilityBoundingSet=CAP_KILL",
 		      "CapabilityBoundingSet= without CAP_KILL: a service that changes its user "
 		      "gets no signal from sdwd: each stop takes TimeoutStopSec=, and ends with "
 		      "systemd's SIGKILL");
 }
 
-/* A service that starts as root changes its user, and is then another's process to an sdwd without
- * the right to look. */
 static void check_proc(struct findings *f) {
 	const struct unit_settings *s = &f->unit->settings;
 	const char *proc = unit_value(s, "ProtectProc", "default");
 	bool is_hidden = strcmp(proc, "default") != 0 || proc_is_hiding(f->root);
 
-	if (is_hidden && starts_as_root(s) && !has_capability(s, "CAP_SYS_PTRACE"))
+	if (is_hidden && may_get_away(f, "CAP_SYS_PTRACE"))
 		found(f, WARNING, "ProtectProc=default",
 		      "%s: a service that changes its user is hidden from sdwd, which then does "
 		      "not find what it leaves behind",

@@ -77,8 +77,6 @@ static void check_restart_prevention(struct findings *f) {
 /* What systemd takes for a success is not started again after a failure. */
 static void check_success(struct findings *f) {
 	const struct unit_settings *s = &f->unit->settings;
-	const struct unit_setting *first = unit_next(s, "ExecStart", NULL);
-	struct exec_line e;
 
 	if (f->conf->on_unhealthy != ON_UNHEALTHY_KILL || is(f, "Restart", "no", "always") ||
 	    unit_has_word(s, "RestartForceExitStatus", "124"))
@@ -87,13 +85,10 @@ static void check_success(struct findings *f) {
 		found(f, SERIOUS, "Restart=always",
 		      "SuccessExitStatus=124: to systemd --on-unhealthy=kill is a success, and the "
 		      "service is not started again");
-	if (!first || exec_line_parse(&e, first->value) < 0)
-		return;
-	if (strchr(e.prefixes, '-'))
+	if (strchr(f->prefixes, '-'))
 		found(f, SERIOUS, "Restart=always",
 		      "ExecStart=-: to systemd every exit status is a success, that of "
 		      "--on-unhealthy=kill too, and the service is not started again");
-	exec_line_done(&e);
 }
 
 static void check_kill_mode(struct findings *f) {

@@ -482,9 +482,9 @@ FOUND = {
     "RootDirectory=/srv/x": ("serious: RootDirectory=/srv/x", None),
     "ProtectSystem=strict": ("note: ProtectSystem=strict", "ReadWritePaths=-/run/sdwd"),
     "DynamicUser=yes": ("note: DynamicUser=yes", "ReadWritePaths=-/run/sdwd"),
-    "ProtectProc=invisible\nCapabilityBoundingSet=CAP_KILL": ("warning: ProtectProc=", "ProtectProc=default"),
+    "ProtectProc=invisible\nCapabilityBoundingSet=CAP_KILL CAP_SETUID": ("warning: ProtectProc=", "ProtectProc=default"),
     "CapabilityBoundingSet=~CAP_LEASE CAP_KILL": ("warning: CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_KILL"),
-    "CapabilityBoundingSet=CAP_KILL\nUser=root\nCapabilityBoundingSet=\nCapabilityBoundingSet=~CAP_SETUID": (
+    "CapabilityBoundingSet=CAP_KILL\nUser=root\nCapabilityBoundingSet=\nCapabilityBoundingSet=CAP_SETUID": (
         "warning: CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_KILL"),
     "SELinuxContext=system_u:system_r:x_t:s0": ("warning: SELinuxContext=", None),
 }
@@ -500,6 +500,9 @@ FINE = ["Restart=always", "TimeoutAbortSec=2s\nLimitCORE=0", "TimeoutStopSec=5",
         # Empty is none of them, "~" is all.
         "User=web\nCapabilityBoundingSet=", "CapabilityBoundingSet=\nCapabilityBoundingSet=~", "CapabilityBoundingSet=~CAP_LEASE",
         "CapabilityBoundingSet=~CAP_KILL\nCapabilityBoundingSet=CAP_KILL", "CapabilityBoundingSet=\nCapabilityBoundingSet=cap_kill",
+        # Without this right it cannot become another user's process.
+        "CapabilityBoundingSet=CAP_SYS_TIME", "ProtectProc=invisible\nCapabilityBoundingSet=CAP_KILL",
+        "CapabilityBoundingSet=CAP_KILL\nCapabilityBoundingSet=\nCapabilityBoundingSet=~CAP_SETUID",
         # To systemd numbers are exit codes; a signal is one by its name alone.
         "RestartPreventExitStatus=6 134",
         # Only where sdwd ends the service itself does its exit status count.
@@ -566,6 +569,19 @@ def test_check_knows_that_a_dash_makes_every_exit_status_a_success(root):
     root.unit("ExecStart=-/usr/bin/webd\n")
     status, said, _ = root.check("--unix=/run/x", "--on-unhealthy=kill")
     assert status == 1 and [line.split(":")[:2] for line, _ in found(said)] == [["serious", " ExecStart=-"]], said
+
+
+def test_check_knows_which_commands_start_as_root(root):
+    """With "!" whatever User= says; "!!" is nothing where there are ambient capabilities; to "+" no set applies."""
+    lines = "CapabilityBoundingSet=CAP_SETUID\nProtectProc=invisible\n"
+    for prefix, user, is_root in (("", "", True), ("", "User=web\n", False), ("!", "User=web\n", True),
+                                  ("-!", "DynamicUser=yes\nReadWritePaths=-/run/sdwd\n", True), ("!!", "User=web\n", False),
+                                  ("!!", "", True), ("+", "", False), ("+", "User=web\n", False)):
+        root.unit(GOOD + HTTP.replace("=/usr", f"={prefix}/usr", 1) + lines + user)
+        wanted = ["warning: CapabilityBoundingSet", "warning: ProtectProc"] if is_root else []
+        assert [line.split("=")[0] for line, _ in found(root.check()[1])] == wanted, (prefix, user)
+        root.unit(f"ExecStart={prefix}/usr/bin/webd\n" + lines + user)
+        assert [line.split("=")[0] for line, _ in found(root.check()[1])] == wanted, (prefix, user)
 
 
 def test_check_of_a_unit_without_sdwd_tells_what_would_be_in_the_way(root):
