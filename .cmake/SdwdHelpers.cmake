@@ -72,6 +72,8 @@ function(sdwd_fuzz_ctl name)
 	foreach(program ${fuzz_${name}_programs})
 		target_sources(${program} PRIVATE ${files})
 		target_include_directories(${program} PRIVATE "${PROJECT_SOURCE_DIR}/cmd/sdwdctl")
+		target_compile_definitions(${program} PRIVATE SDWD_BINDIR="${CMAKE_INSTALL_FULL_BINDIR}"
+			SDWD_LIBEXECDIR="${CMAKE_INSTALL_FULL_LIBEXECDIR}/sdwd")
 		target_link_libraries(${program} PRIVATE PkgConfig::json PkgConfig::systemd)
 	endforeach()
 endfunction()

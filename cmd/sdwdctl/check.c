@@ -9,6 +9,7 @@
 #include "app/config.h"
 #include "convert.h"
 #include "finding.h"
+#include "programs.h"
 #include "unit_verbs.h"
 
 #define ERRORS_MAX 65536
@@ -137,7 +138,7 @@ static int check_wrapped(struct findings *f, struct conf *c, const struct exec_l
 
 /* A unit that does not: what would be in the way of @options. */
 static int check_bare(struct findings *f, struct conf *c, const struct words *options) {
-	char errors[ERRORS_MAX];
+	char errors[ERRORS_MAX], sdwd[PATH_MAX];
 	struct text t = TEXT_OVER(errors);
 	struct conversion v;
 	int status = CTL_CANNOT, r = conversion_init(&v, f->unit, options, f->root, &t);
@@ -157,6 +158,7 @@ static int check_bare(struct findings *f, struct conf *c, const struct words *op
 		complain_lines(&verb_check, errors);
 		status = r == -EINVAL ? CTL_USAGE : CTL_CANNOT;
 	} else {
+		f->sdwd = programs_find_sdwd(f->root, sdwd) == 0 ? sdwd : NULL;
 		status = judge(f);
 	}
 	return status;

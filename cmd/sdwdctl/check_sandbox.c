@@ -10,6 +10,7 @@
 #include "base/words.h"
 #include "convert.h"
 #include "finding.h"
+#include "programs.h"
 #include "root.h"
 #include "unit_words.h"
 
@@ -54,9 +55,10 @@ static void check_program(struct findings *f, const char *path, const char *what
 	found(f, SERIOUS, line, "NoExecPaths=: %s, %s, cannot be executed", path, what);
 }
 
-/* The programs that checks run. */
+/* What sdwd and its checks run. */
 static void check_programs(struct findings *f) {
-	if (f->sdwd)
+	/* wrap adds it. */
+	if (f->is_wrapped)
 		check_program(f, f->sdwd, "which is sdwd");
 	for (size_t i = 0; i < f->conf->n_probes; i++) {
 		const struct probe_conf *p = f->conf->probes[i];
@@ -75,24 +77,28 @@ static void check_programs(struct findings *f) {
 }
 
 static void check_prober(struct findings *f) {
-	for (size_t i = 0; i < f->conf->n_probes; i++)
+	char path[PATH_MAX];
+
+	for (size_t i = 0; f->is_wrapped && i < f->conf->n_probes; i++)
 		if (conf_needs_prober(f->conf->probes[i])) {
-			check_program(f, SDWD_LIBEXECDIR "/sdwd-prober", "which a probe needs");
+			programs_find_prober(f->root, f->sdwd, path);
+			check_program(f, path, "which a probe needs");
 			return;
 		}
 }
 
 static void check_root_folder(struct findings *f) {
-	const char *folder = unit_value(&f->unit->settings, "RootDirectory", NULL);
+	const struct unit_settings *s = &f->unit->settings;
+	char path[PATH_MAX];
 
-	if (unit_value(&f->unit->settings, "RootImage", NULL))
+	if (unit_value(s, "RootImage", NULL))
 		found(f, WARNING, NULL,
 		      "RootImage=: sdwd, its prober and the checks must be in that image");
-	if (folder && f->sdwd && !unit_sees(&f->unit->settings, f->root, f->sdwd))
+	if (f->sdwd && programs_miss(s, f->root, f->sdwd, f->conf, path))
 		found(f, SERIOUS, NULL,
 		      "RootDirectory=%s: there is no %s in it, and all paths of probes are taken "
 		      "from there",
-		      folder, f->sdwd);
+		      unit_value(s, "RootDirectory", ""), path);
 }
 
 static void check_control(struct findings *f) {

@@ -51,43 +51,6 @@ bool unit_is_strict(const struct unit_settings *s) {
 	       strcmp(unit_value(s, "ProtectSystem", "no"), "strict") == 0;
 }
 
-/* Where @path comes from, if @word of BindPaths= ("SOURCE:DESTINATION:OPTIONS") brings it. */
-static bool is_bound(const char *word, const char *path, char source[static PATH_MAX]) {
-	const char *from = word + (word[0] == '-'), *to = from;
-	size_t from_length = strcspn(from, ":"), length;
-
-	if (from[from_length] == ':')
-		to = from + from_length + 1;
-	length = strcspn(to, ":");
-	while (length > 0 && to[length - 1] == '/')
-		length--;
-	if (strncmp(path, to, length) != 0 || (path[length] != '/' && path[length] != '\0'))
-		return false;
-	snprintf(source, PATH_MAX, "%.*s%s", (int)from_length, from, path + length);
-	return true;
-}
-
-bool unit_sees(const struct unit_settings *s, const char *root, const char *path) {
-	static const char *const binds[] = {"BindReadOnlyPaths", "BindPaths"};
-	char whole[PATH_MAX];
-	bool is_there;
-
-	snprintf(whole, sizeof(whole), "%s%s", unit_value(s, "RootDirectory", ""), path);
-	is_there = root_has(root, whole);
-	for (size_t b = 0; b < ARRAY_SIZE(binds); b++)
-		for (const struct unit_setting *i = unit_next(s, binds[b], NULL); i;
-		     i = unit_next(s, binds[b], i)) {
-			const char *p = i->value;
-			char *word;
-
-			while (!is_there && unit_word_next(&p, &word) > 0) {
-				is_there = is_bound(word, path, whole) && root_has(root, whole);
-				free(word);
-			}
-		}
-	return is_there;
-}
-
 const char *base_of(const char *path) {
 	const char *slash = strrchr(path, '/');
 

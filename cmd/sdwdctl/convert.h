@@ -31,10 +31,6 @@ bool unit_has_notify_socket(const struct unit_settings *s);
  * brings along, whatever the unit says. */
 bool unit_is_strict(const struct unit_settings *s);
 
-/* True where @path is there for the service, in its RootDirectory= or bound into it; @root: of the
- * system. */
-bool unit_sees(const struct unit_settings *s, const char *root, const char *path);
-
 struct conversion {
 	const struct unit *unit; /* borrowed */
 	enum unit_type type;

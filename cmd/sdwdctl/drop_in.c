@@ -10,7 +10,7 @@
 
 #include "base/usec.h"
 #include "convert.h"
-#include "root.h"
+#include "programs.h"
 
 /* W where neither the unit nor the user names one: that of the units of sdwd. */
 #define WATCHDOG_DEFAULT (30 * USEC_PER_SEC)
@@ -78,19 +78,22 @@ static void add_settings(struct text *t, const struct conversion *v,
 		add_exec_paths(t, wish, c);
 }
 
-/* Another root folder has another /usr/bin. Returns 0, or -EPERM with the reason. */
-static int check_root(const struct unit *u, const struct drop_in_wish *wish, struct text *errors) {
-	const char *folder = unit_value(&u->settings, "RootDirectory", NULL);
+/* Another root folder has another /usr/bin. @c: the options, NULL while they are not known. Returns
+ * 0, or -EPERM with the reason. */
+static int check_root(const struct unit *u, const struct drop_in_wish *wish, const struct conf *c,
+		      struct text *errors) {
+	char path[PATH_MAX];
 
 	if (unit_value(&u->settings, "RootImage", NULL)) {
 		text_add(errors,
 			 "RootImage=: whether sdwd is in that image cannot be seen from here");
 		return -EPERM;
 	}
-	if (!folder || unit_sees(&u->settings, wish->root, wish->sdwd))
+	if (!programs_miss(&u->settings, wish->root, wish->sdwd, c, path))
 		return 0;
-	text_addf(errors, "RootDirectory=%s: there is no %s in it; install sdwd there first",
-		  folder, wish->sdwd);
+	text_addf(errors, "RootDirectory=%s: there is no %s in it; install %s there first",
+		  unit_value(&u->settings, "RootDirectory", ""), path,
+		  strcmp(path, wish->sdwd) == 0 ? "sdwd" : "sdwd-prober");
 	return -EPERM;
 }
 
@@ -122,7 +125,7 @@ int drop_in_make(const struct unit *u, const struct drop_in_wish *wish, struct t
 	struct conf c = {0};
 	char *body;
 	struct text b;
-	int r = check_root(u, wish, errors);
+	int r = check_root(u, wish, NULL, errors);
 
 	if (r == 0)
 		r = conversion_init(&v, u, wish->options, wish->root, errors);
@@ -141,6 +144,8 @@ int drop_in_make(const struct unit *u, const struct drop_in_wish *wish, struct t
 	body[0] = '\0';
 
 	r = check_options(&v, wish, &c, errors);
+	if (r == 0)
+		r = check_root(u, wish, &c, errors);
 	if (r == 0) {
 		text_addf(&b,
 			  "# \"sdwdctl unwrap %s\" takes this file away, unless it was changed by "

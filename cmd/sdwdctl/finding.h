@@ -18,7 +18,7 @@ struct findings {
 	const struct conf *conf; /* sdwd's options, in the unit or given; resolved */
 	bool is_wrapped;         /* it runs sdwd: what wrap would write must be there */
 	const char *prefixes;    /* of its command, as in struct exec_line */
-	const char *sdwd;        /* the path of sdwd, or NULL where it is not known */
+	const char *sdwd;        /* its path, or that which wrap would write; NULL: there is none */
 	const char *root;
 	usec_t watchdog_usec; /* W; 0: none */
 	unsigned count;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "drop_in.h"
+#include "programs.h"
 #include "root.h"
 #include "unit_verbs.h"
 
@@ -57,32 +58,6 @@ const struct verb verb_wrap = {
 	.run = run,
 };
 
-/* Where sdwd is: beside this program, else where it is installed. Returns 0 or -ENOENT. */
-static int find_sdwd(const char *root, char *path, size_t size) {
-	static const char *const folders[] = {SDWD_BINDIR, "/usr/bin", "/usr/local/bin"};
-	ssize_t n = root[0] == '\0' ? readlink("/proc/self/exe", path, size - sizeof("sdwd")) : 0;
-
-	if (n > 0) {
-		path[n] = '\0';
-		memcpy(strrchr(path, '/') + 1, "sdwd", sizeof("sdwd"));
-		if (root_has(root, path))
-			return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		snprintf(path, size, "%s/sdwd", folders[i]);
-		if (root_has(root, path))
-			return 0;
-	}
-	return -ENOENT;
-}
-
-/* The prober, as sdwd itself finds it. */
-static void find_prober(const char *root, const char *sdwd, char *path, size_t size) {
-	snprintf(path, size, "%s-prober", sdwd);
-	if (!root_has(root, path))
-		snprintf(path, size, "%s/sdwd-prober", SDWD_LIBEXECDIR);
-}
-
 /* Writes @text where it belongs. Returns an exit status. */
 static int write_drop_in(const char *unit, const char *path, const char *text,
 			 const struct wrap_settings *s, const char *root) {
@@ -115,7 +90,7 @@ static int write_drop_in(const char *unit, const char *path, const char *text,
 /* Makes the text, and writes or prints it. Returns an exit status. */
 static int wrap(const struct unit *u, const struct wrap_settings *s, const struct words *options,
 		const char *root, char *text) {
-	char errors[ERRORS_MAX], notes[8192], sdwd[PATH_MAX], prober[PATH_MAX + 16], path[PATH_MAX];
+	char errors[ERRORS_MAX], notes[8192], sdwd[PATH_MAX], prober[PATH_MAX], path[PATH_MAX];
 	char folder[PATH_MAX];
 	struct text e = TEXT_OVER(errors), n = TEXT_OVER(notes);
 	struct text t = {.data = text, .size = DROP_IN_SIZE_MAX};
@@ -126,12 +101,12 @@ static int wrap(const struct unit *u, const struct wrap_settings *s, const struc
 				    .root = root};
 	int r;
 
-	if (find_sdwd(root, sdwd, sizeof(sdwd)) < 0) {
+	if (programs_find_sdwd(root, sdwd) < 0) {
 		usage_error(&verb_wrap, "there is no sdwd in %s, nor in /usr/bin%s%s", SDWD_BINDIR,
 			    root[0] != '\0' ? " of " : "", root);
 		return CTL_CANNOT;
 	}
-	find_prober(root, sdwd, prober, sizeof(prober));
+	programs_find_prober(root, sdwd, prober);
 	if (drop_in_path(u->name, path, sizeof(path)) < 0) {
 		usage_error(&verb_wrap, "%s: its name is too long", u->name);
 		return CTL_USAGE;

@@ -2,6 +2,7 @@
 """sdwdctl wrap, unwrap and check on the files of a system that does not run (--root): no manager has a say."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -204,6 +205,9 @@ REFUSED = {
     "ExitType=cgroup\nExecStart=/usr/bin/webd\n": "ExitType=cgroup",
     "RootDirectory=/srv/x\nExecStart=/usr/bin/webd\n": "there is no /usr/bin/sdwd in it",
     "RootDirectory=/srv/x\nBindReadOnlyPaths=/etc:/usr /usr/bin/s /usr/lib\nExecStart=/usr/bin/webd\n": "there is no /usr/bin/sdwd",
+    # To systemd both are one list, and an empty one of either forgets it.
+    "RootDirectory=/srv/x\nBindPaths=/usr\nBindReadOnlyPaths=\nExecStart=/usr/bin/webd\n": "there is no /usr/bin/sdwd in it",
+    "RootDirectory=/srv/x\nBindReadOnlyPaths=/usr\nBindPaths=\nExecStart=/usr/bin/webd\n": "there is no /usr/bin/sdwd in it",
     "RootImage=/srv/x\nExecStart=/usr/bin/webd\n": "RootImage=",
 }
 
@@ -213,6 +217,53 @@ def test_unit_that_cannot_be_wrapped_is_refused_with_the_reason(root, lines):
     root.unit(lines)
     said = root.refusal("--http=http://127.0.0.1/")
     assert said.startswith("sdwdctl: wrap: web.service: ") and REFUSED[lines] in said and said.count("\n") == 1
+
+
+def test_prober_must_be_in_another_root_where_a_probe_needs_it(root):
+    """Else sdwd ends with exit status 125 at once."""
+    lines = "RootDirectory=/srv/x\nBindReadOnlyPaths=/usr/bin/sdwd\n"
+    wrapped = GOOD + "ExecStart=/usr/bin/sdwd --dbus=org.example.Web -- /usr/bin/webd\n"
+
+    def missing():
+        """What a unit with these lines lacks, whoever tells it."""
+        root.unit(lines + "ExecStart=/usr/bin/webd\n")
+        said = root.refusal("--dbus=org.example.Web").splitlines()[0]
+        path = re.fullmatch("sdwdctl: wrap: web.service: RootDirectory=/srv/x: there is no (.*/sdwd-prober) in it; .*", said)[1]
+        for words in ["--dbus=org.example.Web"], []:
+            (line, write), = found(root.check(*words)[1])
+            assert line.startswith(f"serious: RootDirectory=/srv/x: there is no {path} in it, ") and write is None, line
+            root.unit(wrapped + lines)
+        return path
+
+    def is_enough():
+        root.unit(lines + "ExecStart=/usr/bin/webd\n")
+        assert root.check("--dbus=org.example.Web")[0] == 0
+        root.wrap("--dbus=org.example.Web")
+        assert root.check()[0] == 0 and root.run("unwrap", "web").returncode == 0
+
+    root.unit(lines + "ExecStart=/usr/bin/webd\n")
+    assert root.check("--tcp=127.0.0.1:1")[0] == 0
+    installed = missing()
+    # Where it is installed, or beside sdwd.
+    root.write(f"srv/x{installed}", "")
+    is_enough()
+    (root.folder / f"srv/x{installed}").unlink()
+    root.write("usr/bin/sdwd-prober", "")
+    missing()
+    lines += "BindPaths=/usr/bin/sdwd-prober\n"
+    is_enough()
+
+
+def test_check_sees_the_root_that_wrap_would_refuse(root):
+    root.unit("RootDirectory=/srv/x\nExecStart=/usr/bin/webd\n")
+    (line, write), = found(root.check("--tcp=127.0.0.1:1")[1])
+    assert line.startswith("serious: RootDirectory=/srv/x: there is no /usr/bin/sdwd in it, ") and write is None
+    # What wrap writes is not in the way.
+    root.write("usr/bin/sdwd-prober", "")
+    root.unit("NoExecPaths=/\nExecPaths=/usr/bin/webd\nExecStart=/usr/bin/webd\n")
+    assert root.check("--dbus=org.example.Web")[0] == 0
+    assert value(root.wrap("--dbus=org.example.Web"), "ExecPaths") == "/usr/bin/sdwd -/usr/bin/sdwd-prober"
+    assert root.check()[0] == 0
 
 
 def test_options_are_read_as_sdwd_reads_them_before_anything_is_written(root):
