@@ -97,13 +97,15 @@ static int read_line(const struct exec_line *e, const char *unit, struct words *
 
 /* Prints what is found. Returns an exit status. */
 static int judge(struct findings *f) {
+	char name[UNIT_SHELL_MAX];
+
 	check_service(f);
 	check_sandbox(f);
 	check_filters(f);
 	if (f->count == 0)
 		printf("%s: nothing found that defeats the watchdog\n", f->unit->name);
 	else if (f->root[0] == '\0')
-		printf("to change it: systemctl edit %s\n", f->unit->name);
+		printf("to change it: systemctl edit %s\n", unit_for_shell(name, f->unit->name));
 	return f->count > 0 ? CTL_UNWELL : CTL_WELL;
 }
 

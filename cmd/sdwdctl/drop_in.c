@@ -11,6 +11,7 @@
 #include "base/usec.h"
 #include "convert.h"
 #include "programs.h"
+#include "unit_words.h"
 
 /* W where neither the unit nor the user names one: that of the units of sdwd. */
 #define WATCHDOG_DEFAULT (30 * USEC_PER_SEC)
@@ -123,7 +124,7 @@ int drop_in_make(const struct unit *u, const struct drop_in_wish *wish, struct t
 		 struct text *notes, struct text *errors) {
 	struct conversion v;
 	struct conf c = {0};
-	char *body;
+	char *body, name[UNIT_SHELL_MAX];
 	struct text b;
 	int r = check_root(u, wish, NULL, errors);
 
@@ -150,8 +151,8 @@ int drop_in_make(const struct unit *u, const struct drop_in_wish *wish, struct t
 		text_addf(&b,
 			  "# \"sdwdctl unwrap %s\" takes this file away, unless it was changed by "
 			  "hand.\n[Service]\nExecStart=\nExecStart=%s%s%s \\\n    -- %s%s%s\n",
-			  u->name, v.line.prefixes, wish->sdwd, v.options, v.command,
-			  v.line.rest[0] != '\0' ? " " : "", v.line.rest);
+			  unit_for_shell(name, u->name), v.line.prefixes, wish->sdwd, v.options,
+			  v.command, v.line.rest[0] != '\0' ? " " : "", v.line.rest);
 		add_settings(&b, &v, wish, &c);
 		add_notes(notes, &c);
 		text_addf(t, MARK "%s, %016" PRIx64 "\n%s",

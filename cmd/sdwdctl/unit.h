@@ -43,5 +43,8 @@ int unit_add_file(struct unit *u, const char *path);
  * where no manager answers, or a negative errno as unit_load(). */
 int unit_ask_manager(struct unit *u, struct text *error);
 
+/* True where the manager knows a unit, by a name like @pattern, that runs or starts just now. */
+bool unit_runs(const char *pattern);
+
 /* Finds the same in the folders of units. Returns as unit_load(). */
 int unit_search_files(struct unit *u, const char *root, struct text *error);

@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "unit.h"
+#include "unit_words.h"
 
 /* org.freedesktop.systemd1(5). */
 #define MANAGER "org.freedesktop.systemd1"
@@ -47,7 +48,7 @@ static int get_string(sd_bus *bus, const char *path, const char *name, char **re
 
 /* Is there something to read? */
 static int check_state(sd_bus *bus, const char *path, const char *name, struct text *error) {
-	char *state = NULL;
+	char *state = NULL, shown[UNIT_SHELL_MAX];
 	int r = get_string(bus, path, "LoadState", &state);
 
 	if (r < 0)
@@ -60,7 +61,7 @@ static int check_state(sd_bus *bus, const char *path, const char *name, struct t
 		r = -ESHUTDOWN;
 	} else if (strcmp(state, "loaded") != 0) {
 		text_addf(error, "systemd could not read %s (%s); see systemctl status %s", name,
-			  state, name);
+			  state, unit_for_shell(shown, name));
 		r = -EBADMSG;
 	}
 	free(state);
@@ -139,4 +140,28 @@ int unit_ask_manager(struct unit *u, struct text *error) {
 	r = ask(bus, u, error);
 	sd_bus_flush_close_unref(bus);
 	return r;
+}
+
+/* True where the manager lists a unit that systemctl try-restart would restart. */
+static bool has_running(sd_bus *bus, const char *pattern) {
+	sd_bus_message *reply = NULL;
+	bool has = sd_bus_call_method(bus, MANAGER, MANAGER_PATH, MANAGER ".Manager",
+				      "ListUnitsByPatterns", NULL, &reply, "asas", 4, "active",
+				      "reloading", "refreshing", "activating", 1, pattern) >= 0 &&
+		   sd_bus_message_enter_container(reply, 'a', "(ssssssouso)") > 0 &&
+		   sd_bus_message_at_end(reply, 0) == 0;
+
+	sd_bus_message_unref(reply);
+	return has;
+}
+
+bool unit_runs(const char *pattern) {
+	sd_bus *bus = NULL;
+	bool runs;
+
+	if (sd_booted() <= 0 || open_manager(&bus) < 0)
+		return false;
+	runs = has_running(bus, pattern);
+	sd_bus_flush_close_unref(bus);
+	return runs;
 }

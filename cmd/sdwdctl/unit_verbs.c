@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "unit.h"
 
 void complain_lines(const struct verb *v, const char *lines) {
 	while (*lines != '\0') {
@@ -74,6 +75,20 @@ static void name_running(const char *unit, char name[static NAME_MAX + 2]) {
 	snprintf(name, NAME_MAX + 2, "%.*s%s%s", length, unit, end ? "*" : "", unit + length);
 }
 
+const char *running_for_shell(char buffer[static UNIT_SHELL_MAX], const char *unit) {
+	char name[NAME_MAX + 2];
+
+	name_running(unit, name);
+	return unit_for_shell(buffer, name);
+}
+
+bool would_restart(const char *unit) {
+	char name[NAME_MAX + 2];
+
+	name_running(unit, name);
+	return unit_runs(name);
+}
+
 int apply_now(const struct verb *v, const char *unit) {
 	const char *const reload[] = {"systemctl", "daemon-reload", NULL};
 	/* What is stopped stays so, and finds the new settings when it is started. */
@@ -86,14 +101,9 @@ int apply_now(const struct verb *v, const char *unit) {
 }
 
 void tell_commands(const char *unit, const char *root) {
-	char name[NAME_MAX + 2];
-	const char *quote;
+	char name[UNIT_SHELL_MAX];
 
-	if (root[0] != '\0')
-		return;
-	name_running(unit, name);
-	/* What a shell would take for its own; no name has a quote. */
-	quote = strpbrk(name, "\\*") ? "'" : "";
-	printf("It takes effect with: systemctl daemon-reload && systemctl restart %s%s%s\n", quote,
-	       name, quote);
+	if (root[0] == '\0')
+		printf("It takes effect with: systemctl daemon-reload && systemctl restart %s\n",
+		       running_for_shell(name, unit));
 }

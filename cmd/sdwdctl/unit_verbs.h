@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/text.h"
+#include "unit_words.h"
 #include "verb.h"
 
 /* What wrap, unwrap and check have in common. */
@@ -17,6 +18,13 @@ void complain_lines(const struct verb *v, const char *lines);
  * (no such folder), or -ENOMEM.
  */
 int take_root(const struct verb *v, const char *given, char **ret_root);
+
+/* What runs of @unit, of a template each instance, as systemctl(1) takes it in a shell. Returns
+ * @buffer. */
+const char *running_for_shell(char buffer[static UNIT_SHELL_MAX], const char *unit);
+
+/* True where apply_now() would restart something of @unit. */
+bool would_restart(const char *unit);
 
 /*
  * Lets systemd read its units again, and restarts @unit if it runs. Returns 0, or -EIO after a line

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -164,4 +165,12 @@ bool unit_is_yes(const char *word) {
 		if (strcasecmp(word, words[i]) == 0)
 			return true;
 	return false;
+}
+
+const char *unit_for_shell(char buffer[static UNIT_SHELL_MAX], const char *name) {
+	/* What a shell would take for its own; no name has a quote. */
+	const char *quote = strpbrk(name, "\\*") ? "'" : "";
+
+	snprintf(buffer, UNIT_SHELL_MAX, "%s%s%s", quote, name, quote);
+	return buffer;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <limits.h>
+
 #include "base/defs.h"
 #include "base/text.h"
 
@@ -24,3 +26,9 @@ void unit_word_add(struct text *t, const char *word, unsigned hidden);
 
 /* True where systemd would read @word as yes (1, yes, y, true, t, on), whatever its case. */
 bool unit_is_yes(const char *word);
+
+/* The longest name of a unit, a sign that stands for any instance, quotes, and the NUL. */
+#define UNIT_SHELL_MAX (NAME_MAX + 4)
+
+/* The unit's @name as a shell takes it, quoted only where it must be. Returns @buffer. */
+const char *unit_for_shell(char buffer[static UNIT_SHELL_MAX], const char *name);

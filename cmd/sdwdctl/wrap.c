@@ -61,6 +61,7 @@ const struct verb verb_wrap = {
 /* Writes @text where it belongs. Returns an exit status. */
 static int write_drop_in(const char *unit, const char *path, const char *text,
 			 const struct wrap_settings *s, const char *root) {
+	char name[UNIT_SHELL_MAX];
 	int r = root_write(root, path, text);
 
 	if (r == -EACCES || r == -EPERM || r == -EROFS) {
@@ -77,13 +78,19 @@ static int write_drop_in(const char *unit, const char *path, const char *text,
 		tell_commands(unit, root);
 		return CTL_WELL;
 	}
-	printf("Restarting %s, which takes until it is well; meanwhile systemctl status %s says "
-	       "what is missing\n",
-	       unit, unit);
+	running_for_shell(name, unit);
+	if (would_restart(unit))
+		printf("Restarting %s, which takes until it is well; meanwhile systemctl status %s "
+		       "says what is missing\n",
+		       name, name);
+	else
+		printf("%s does not run: nothing is restarted, and its next start is under sdwd\n",
+		       name);
 	(void)fflush(stdout);
 	if (apply_now(&verb_wrap, unit) == 0)
 		return CTL_WELL;
-	usage_error(&verb_wrap, "sdwdctl unwrap --now %s takes it back", unit);
+	usage_error(&verb_wrap, "sdwdctl unwrap --now %s takes it back",
+		    unit_for_shell(name, unit));
 	return CTL_UNWELL;
 }
 
@@ -91,7 +98,7 @@ static int write_drop_in(const char *unit, const char *path, const char *text,
 static int wrap(const struct unit *u, const struct wrap_settings *s, const struct words *options,
 		const char *root, char *text) {
 	char errors[ERRORS_MAX], notes[8192], sdwd[PATH_MAX], prober[PATH_MAX], path[PATH_MAX];
-	char folder[PATH_MAX];
+	char folder[PATH_MAX], name[UNIT_SHELL_MAX];
 	struct text e = TEXT_OVER(errors), n = TEXT_OVER(notes);
 	struct text t = {.data = text, .size = DROP_IN_SIZE_MAX};
 	struct drop_in_wish wish = {.options = options,
@@ -126,7 +133,7 @@ static int wrap(const struct unit *u, const struct wrap_settings *s, const struc
 		usage_error(&verb_wrap,
 			    "%s: it is wrapped already, or %s%s is somebody else's; first: sdwdctl "
 			    "unwrap %s",
-			    u->name, root, path, u->name);
+			    u->name, root, path, unit_for_shell(name, u->name));
 		return CTL_UNWELL;
 	}
 	complain_lines(&verb_wrap, notes);

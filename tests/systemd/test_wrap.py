@@ -2,6 +2,7 @@
 """sdwdctl wrap, check and unwrap on services of Debian as they are installed, and on a plain script."""
 
 import re
+import shlex
 
 import pytest
 
@@ -159,7 +160,8 @@ def test_without_now_the_service_runs_on_as_it_was(systemd, ctl):
     ctl("unwrap", unit)
     # What is stopped stays so.
     systemd.stop(unit)
-    ctl("wrap", unit, "--now")
+    said = ctl("wrap", unit, "--now").stdout.splitlines()
+    assert said[1:] == [f"{unit} does not run: nothing is restarted, and its next start is under sdwd"]
     assert systemd.show(unit, "ActiveState", "Type") == {"ActiveState": "inactive", "Type": "notify"}
     ctl("unwrap", unit, "--now")
     assert systemd.show(unit, "ActiveState", "Type") == {"ActiveState": "inactive", "Type": "simple"}
@@ -204,11 +206,23 @@ def test_a_template_is_wrapped_with_all_that_runs_of_it(systemd, ctl):
     one, other = (systemd.name(rf"tem\x2dplate@{i}") for i in ("one", "other"))
     systemd.start(one)
     # As systemctl takes it: without ".service" too.
-    assert "Restarting" in ctl("wrap", template.removesuffix(".service"), "--now").stdout
+    said = ctl("wrap", template.removesuffix(".service"), "--now").stdout
+    assert "Restarting" in said
+    shown = systemd.run("sh", "-c", re.search("meanwhile (systemctl status .*) says what is missing", said)[1]).stdout
+    assert one in shown and "sdwd" in shown and other not in shown
     assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "notify"}
     assert systemd.show(other, "ActiveState", "Type") == {"ActiveState": "inactive", "Type": "notify"}
     ctl("unwrap", template, "--now")
     assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "simple"}
+    # One that is not up yet is restarted as well.
+    systemd.unit(r"tem\x2dplate@", "[Service]\nType=notify\nExecStart=/bin/sleep infinity\n")
+    systemd.run("systemctl", "stop", one)
+    systemd.run("systemctl", "start", "--no-block", one)
+    systemd.wait_state(one, ActiveState="activating")
+    assert "Restarting" in ctl("wrap", template, "--now", "--ready=exec").stdout
+    assert systemd.show(one, "ActiveState") == "active"
+    ctl("unwrap", template)
+    systemd.unit(r"tem\x2dplate@", "[Service]\nExecStart=/bin/sleep infinity\n")
     # What it says to do can be done, in a shell.
     commands = ctl("wrap", template).stdout.split("It takes effect with: ", 1)[1].strip()
     main = systemd.show(one, "MainPID")
@@ -216,6 +230,23 @@ def test_a_template_is_wrapped_with_all_that_runs_of_it(systemd, ctl):
     assert systemd.show(one, "Type") == "notify" and systemd.show(one, "MainPID") != main
     systemd.run("sh", "-c", ctl("unwrap", template).stdout.split("It takes effect with: ", 1)[1].strip())
     assert systemd.show(one, "ActiveState", "Type") == {"ActiveState": "active", "Type": "simple"}
+
+
+def test_commands_that_are_told_can_be_done_in_a_shell(systemd, ctl):
+    unit = systemd.unit(r"com\x2dmand", "[Service]\nExecStop=/bin/true\nExecStart=/bin/sleep infinity\n")
+    systemd.start(unit)
+    told = ctl("check", unit, check=False).stdout.split("to change it: ")[1]
+    assert shlex.split(told) == ["systemctl", "edit", unit]
+    failed = ctl("wrap", unit, "--now", "--unix=/run/not-there", "--start-timeout=1s", check=False)
+    assert failed.returncode == 1
+    drop_in = systemd.run("cat", f"{FOLDER}/{unit}.d/{DROP_IN}").stdout
+    for text, pattern in (drop_in, '# "(.*)" takes this file away'), (failed.stderr, "(sdwdctl unwrap --now .*) takes it back"):
+        assert shlex.split(re.search(pattern, text)[1])[-1] == unit
+    systemd.run("sh", "-c", re.search(pattern, text)[1])
+    assert systemd.show(unit, "Type") == "simple"
+    broken = systemd.unit(r"bro\x2dken", "[Service]\nType=notify\n")
+    told = ctl("check", broken, check=False).stderr.split("; see ")[1]
+    assert shlex.split(told) == ["systemctl", "status", broken]
 
 
 def test_a_service_that_sdwd_may_not_signal_is_found(systemd, ctl):
