@@ -31,9 +31,8 @@ static void check_restart(struct findings *f) {
 	const char *value = unit_value(&f->unit->settings, "Restart", "no");
 	bool is_kill = f->conf->on_unhealthy == ON_UNHEALTHY_KILL;
 
-	/* wrap changes a "no". */
-	if (!f->is_wrapped && (f->watchdog_usec == 0 || strcmp(value, "no") != 0) &&
-	    strcmp(value, "on-success") != 0 && strcmp(value, "on-abort") != 0)
+	/* wrap changes a "no", and nothing else. */
+	if (!f->is_wrapped && strcmp(value, "no") == 0)
 		return;
 	if (strcmp(value, "no") == 0)
 		found(f, SERIOUS, "Restart=on-failure",

@@ -647,6 +647,25 @@ def test_check_of_a_unit_without_sdwd_tells_what_would_be_in_the_way(root):
                                "there is nothing to watch\n", "")
 
 
+@pytest.mark.parametrize("watchdog", ["", "WatchdogSec=20\n"])
+def test_check_of_a_unit_without_sdwd_knows_which_restarts_wrap_changes(root, watchdog):
+    """A "no", whether the unit says it or not, and with a watchdog of its own too; the others stay as they are."""
+    for lines, words, wanted in (
+            ("", [], []), ("Restart=no\n", [], []), ("Restart=\n", ["--on-unhealthy=kill"], []),
+            ("Restart=on-success\n", [], ["serious: Restart=on-success"]), ("Restart=on-abort\n", [], ["serious: Restart=on-abort"]),
+            ("Restart=on-abnormal\n", [], []), ("Restart=on-failure\n", ["--on-unhealthy=kill"], []),
+            ("Restart=on-abnormal\n", ["--on-unhealthy=kill"], ["serious: Restart=on-abnormal"]),
+            ("Restart=on-watchdog\n", ["--on-unhealthy=kill"], ["serious: Restart=on-watchdog"])):
+        root.unit("ExecStart=/usr/bin/webd\n" + watchdog + lines)
+        status, said, _ = root.check("--tcp=127.0.0.1:80", *words)
+        assert [line.rsplit(":", 1)[0] for line, _ in found(said)] == wanted and status == bool(wanted), (lines, said)
+        made = root.wrap("--tcp=127.0.0.1:80", *words)
+        assert value(made, "Restart") == (None if "on-" in lines else "on-failure"), lines
+        # What wrap has made of it is found to be the same.
+        assert [line.rsplit(":", 1)[0] for line, _ in found(root.check()[1])] == wanted, lines
+        assert root.run("unwrap", "web").returncode == 0
+
+
 def test_check_of_what_wrap_made_finds_nothing(root):
     root.unit("Type=forking\nPIDFile=/run/webd.pid\nNoExecPaths=/\nExecPaths=/usr/bin/webd\nProtectSystem=strict\n"
               "ExecStart=@/usr/bin/webd x y\n")
