@@ -145,7 +145,8 @@ void hold_begin(struct supervisor *s) {
 		s->hold.is_both = true;
 		s->hold.stop_signals = s->stop_signals;
 	}
-	if (s->setup->env.unit && !s->hold.is_known && !is_asking(s))
+	/* The command may have ended before its exec was heard of: hold_done() was called already. */
+	if (supervisor_has_started(s) && s->setup->env.unit && !s->hold.is_known && !is_asking(s))
 		(void)begin_query(s, UNIT_KILLING, ASK_KILLING_MAX);
 }
 

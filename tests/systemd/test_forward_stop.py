@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """--forward-stop: what systemd sends to sdwd and to the child reaches the child once; what it sends to sdwd alone, too."""
 
+import os
+import socket
+
 import pytest
 
 import wrapped
@@ -126,6 +129,36 @@ def test_a_kill_during_a_stop_is_not_the_managers_own(systemd, sdwd_path, tmp_pa
     counted.wait_counts(SIGTERM=2)
     counted.end()
     systemd.wait_state(counted.unit, ActiveState="inactive")
+
+
+@pytest.fixture
+def busy(tmp_path):
+    """A private socket of the manager, for a unit with BUSY, at which nobody answers; accept() gives the next question."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        # A path of more than 107 bytes is no socket address; the folder has a short name by its fd.
+        folder = os.open(tmp_path, os.O_PATH)
+        listener.bind(f"/proc/self/fd/{folder}/busy")
+        os.close(folder)
+        listener.listen()
+        listener.settimeout(30)
+        yield listener
+
+
+BUSY = "BindPaths={}/busy:/run/systemd/private"
+
+
+def test_a_command_that_ends_at_once_is_not_asked_for(systemd, sdwd_path, tmp_path, busy):
+    """It has ended before sdwd hears of its exec: nobody is left to whom a signal could go twice, and nothing waits."""
+    assert busy
+    sdwd, = wrapped.install(systemd, sdwd_path)
+    for number in range(3):
+        # On one processor, and sdwd is the last to get it.
+        unit = systemd.unit(f"quick-{number}", wrapped.unit_text(f"{sdwd} --nice=19 --mlock -- /bin/true", "WatchdogSec=30",
+                                                                 "CPUAffinity=0", BUSY.format(tmp_path)))
+        systemd.start(unit, wait=False)
+        systemd.wait_journal("the service exited with 0", unit)
+        systemd.wait_state(unit, SubState=lambda state: state in ("dead", "failed"))
+        assert not wrapped.has(systemd, unit, "outlives SIGKILL"), systemd.describe(unit)
 
 
 # Never ready; tells each signal as it comes, and ends after the first, slowly enough to see a second one.
