@@ -103,6 +103,14 @@ static void learn(struct supervisor *s, const struct unit_answer *a) {
 			(h->stop_signals | h->watchdog_signal) & ~conf_signal_bit(SIGHUP);
 }
 
+/* No answer, and READY=1 came while it was waited for. */
+static void ask_again(struct supervisor *s) {
+	if (!s->hold.is_owed)
+		return;
+	s->hold.is_owed = false;
+	hold_begin(s);
+}
+
 static void on_answer(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, hold.io);
 	struct unit_answer answer = {0};
@@ -121,6 +129,8 @@ static void on_answer(struct ev_loop *loop, struct ev_io *w, int events) {
 		release(s, &answer);
 	else if (r > 0)
 		learn(s, &answer);
+	else
+		ask_again(s);
 }
 
 static bool begin_query(struct supervisor *s, enum unit_question question, usec_t most) {
@@ -146,7 +156,11 @@ void hold_begin(struct supervisor *s) {
 		s->hold.stop_signals = s->stop_signals;
 	}
 	/* The command may have ended before its exec was heard of: hold_done() was called already. */
-	if (supervisor_has_started(s) && s->setup->env.unit && !s->hold.is_known && !is_asking(s))
+	if (!supervisor_has_started(s) || !s->setup->env.unit || s->hold.is_known)
+		return;
+	if (is_asking(s))
+		s->hold.is_owed = true;
+	else
 		(void)begin_query(s, UNIT_KILLING, ASK_KILLING_MAX);
 }
 
@@ -189,6 +203,8 @@ void hold_turn(struct supervisor *s) {
 		log_info("no answer from systemd in time whether it stops this unit: its signals "
 			 "are forwarded");
 		release(s, &(struct unit_answer){0});
+	} else {
+		ask_again(s);
 	}
 }
 

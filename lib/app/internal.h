@@ -54,6 +54,7 @@ struct hold {
 	uint64_t held_back;       /* each once: a second one is somebody's own */
 	struct unit_query query;
 	enum unit_question question; /* of the query under way */
+	bool is_owed;                /* UNIT_KILLING once more, if that one gets no answer */
 	struct ev_io io;
 	usec_t at; /* the answer is not waited for any longer */
 	size_t n_waiting;
@@ -257,7 +258,8 @@ void forward_tell_stop(struct supervisor *s);
 void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info);
 
 /* hold.c */
-void hold_begin(struct supervisor *s); /* asks, unless the answer is here already */
+/* Asks, unless the answer is here already; while a question is open, once that has failed. */
+void hold_begin(struct supervisor *s);
 bool hold_takes(struct supervisor *s, const struct signalfd_siginfo *info);
 bool hold_reaped(struct supervisor *s, const struct reaped *r);
 void hold_turn(struct supervisor *s);

@@ -161,6 +161,13 @@ def test_a_command_that_ends_at_once_is_not_asked_for(systemd, sdwd_path, tmp_pa
         assert not wrapped.has(systemd, unit, "outlives SIGKILL"), systemd.describe(unit)
 
 
+def test_a_manager_that_was_too_busy_at_the_start_is_asked_again(systemd, sdwd_path, tmp_path, busy):
+    """READY=1 comes while the first question is still open, which is given up later."""
+    counted = Counted(systemd, sdwd_path, tmp_path, "control-group", BUSY.format(tmp_path))
+    with busy.accept()[0], busy.accept()[0]:
+        systemd.stop(counted.unit)
+
+
 # Never ready; tells each signal as it comes, and ends after the first, slowly enough to see a second one.
 STARTS = """#!/usr/bin/python3
 import signal, time
