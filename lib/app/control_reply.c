@@ -167,6 +167,7 @@ static void put_service(struct json *j, const struct supervisor *s) {
 	const struct counters *c = &s->counters;
 	bool is_paused = pause_is_on(s);
 	bool is_unhealthy = s->monitor.service == SERVICE_UNHEALTHY;
+	ptrdiff_t culprit = s->monitor.is_latched ? s->act.edge.slot : s->monitor.culprit;
 	char words[NOTIFY_MSG_MAX];
 	struct text t = TEXT_OVER(words);
 
@@ -175,7 +176,7 @@ static void put_service(struct json *j, const struct supervisor *s) {
 	json_number(j, "stateUsec", usec_sub(s->now, s->state_at));
 	json_text(j, "health", health_of(s));
 	json_text(j, "statusText", words);
-	json_text(j, "culprit", is_unhealthy ? supervisor_probe_name(s, s->monitor.culprit) : NULL);
+	json_text(j, "culprit", is_unhealthy ? supervisor_probe_name(s, culprit) : NULL);
 	json_text(j, "onUnhealthy", mode_of(s));
 	json_number(j, "watchdogUsec", s->watchdog_usec);
 	json_flag(j, "hasWatchdog", s->has_watchdog);

@@ -5,16 +5,14 @@
 
 #include "app/internal.h"
 
-void environment_fill(const struct supervisor *s, ptrdiff_t slot, const char *state,
-		      enum cause cause, const char *text, struct check_environment *ret) {
+void environment_fill(const struct supervisor *s, const struct finding *f, const char *state,
+		      struct check_environment *ret) {
 	struct {
 		const char *name, *value;
 	} variables[] = {
-		{"LABEL", s->conf->label},
-		{"PROBE", supervisor_probe_name(s, slot)},
-		{"STATE", state},
-		{"CAUSE", cause_str(cause)},
-		{"TEXT", text},
+		{"LABEL", s->conf->label}, {"PROBE", supervisor_probe_name(s, f->slot)},
+		{"STATE", state},          {"CAUSE", cause_str(f->cause)},
+		{"TEXT", f->text},
 	};
 	size_t n = 0;
 
@@ -22,8 +20,7 @@ void environment_fill(const struct supervisor *s, ptrdiff_t slot, const char *st
 		snprintf(ret->lines[n], sizeof(ret->lines[n]), "SDWD_%s=%s", variables[n].name,
 			 variables[n].value);
 	snprintf(ret->lines[n++], sizeof(ret->lines[0]), "SDWD_CHILD_PID=%d", s->child.pid);
-	snprintf(ret->lines[n++], sizeof(ret->lines[0]), "SDWD_STREAK=%u",
-		 slot < 0 ? 0 : s->monitor.probes[slot].health.fails);
+	snprintf(ret->lines[n++], sizeof(ret->lines[0]), "SDWD_STREAK=%u", f->streak);
 	assert(n == ARRAY_SIZE(ret->lines));
 	for (size_t i = 0; i < n; i++)
 		ret->set[i] = ret->lines[i];
@@ -44,6 +41,11 @@ void environment_of_probe(struct probe_owner *owner, struct probe *p,
 	ptrdiff_t i = looks_slot_of(s, p);
 	const struct slot *slot = &s->slots[i];
 
-	environment_fill(s, i, state_of(s), slot->has_last ? slot->last.cause : CAUSE_OK,
-			 slot->has_last ? slot->last.text : "", ret);
+	struct finding f = {.slot = i, .streak = s->monitor.probes[i].health.fails};
+
+	if (slot->has_last) {
+		f.cause = slot->last.cause;
+		snprintf(f.text, sizeof(f.text), "%s", slot->last.text);
+	}
+	environment_fill(s, &f, state_of(s), ret);
 }

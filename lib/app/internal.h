@@ -43,6 +43,14 @@ struct slot {
 	usec_t closed_at; /* CAUSE_CLOSED is judged then, unless the child's end comes first */
 };
 
+/* What hooks, checks, systemd and the journal are told of a probe. */
+struct finding {
+	ptrdiff_t slot; /* -1: the process */
+	enum cause cause;
+	unsigned streak;
+	char text[OUTCOME_TEXT_MAX];
+};
+
 /* hold.c: stop signals that the manager sends to the child as well. */
 #define HOLD_MAX 64
 
@@ -89,9 +97,10 @@ enum act_step { ACT_IDLE, ACT_DUMP_WAIT, ACT_HOOK, ACT_DONE };
 
 struct act {
 	enum act_step step;
-	bool is_recovery; /* the hook that runs is for the recovery */
-	usec_t at;        /* end of dump-wait or hook-timeout */
-	pid_t hook_pid;   /* 0: none runs */
+	struct finding edge; /* the newest: what is found after it does not change its reason */
+	bool is_recovery;    /* the hook that runs is for the recovery */
+	usec_t at;           /* end of dump-wait or hook-timeout */
+	pid_t hook_pid;      /* 0: none runs */
 	struct spawn_command hook;
 	bool owes_recovery; /* recovered while the hook of the edge still ran */
 	bool owes_edge;     /* unhealthy again while the hook of the recovery still ran */
@@ -298,14 +307,14 @@ void status_compose(const struct supervisor *s, struct text *t); /* what STATUS=
 void status_send_due(struct supervisor *s); /* at once, where one waits for its second */
 void status_send_ready(struct supervisor *s);
 void status_send_stopping(struct supervisor *s, const char *reason);
-void status_send_trigger(struct supervisor *s, const char *reason);
+void status_send_trigger(struct supervisor *s);
 void status_send_error(struct supervisor *s, int error, const char *reason); /* STATUS and ERRNO */
 void status_on_sent(void *context, unsigned token);
 usec_t status_next_at(const struct supervisor *s);
 
-/* environment.c: what hooks and checks learn; @cause and @text as they are to be shown */
-void environment_fill(const struct supervisor *s, ptrdiff_t slot, const char *state,
-		      enum cause cause, const char *text, struct check_environment *ret);
+/* environment.c: what hooks and checks learn */
+void environment_fill(const struct supervisor *s, const struct finding *f, const char *state,
+		      struct check_environment *ret);
 void environment_of_probe(struct probe_owner *owner, struct probe *p,
 			  struct check_environment *ret); /* for probe_owner */
 
@@ -350,7 +359,7 @@ usec_t control_next_at(const struct supervisor *s);
 void control_done(struct supervisor *s);
 
 /* message.c: the log lines that have ids and fields */
-void message_unhealthy(struct supervisor *s, const char *reason);
+void message_unhealthy(struct supervisor *s); /* of act.edge, as message_action() */
 void message_recovered(struct supervisor *s);
 void message_degraded(struct supervisor *s, bool is_degraded);
 void message_ready(struct supervisor *s);

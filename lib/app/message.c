@@ -42,29 +42,21 @@ static void emit(struct supervisor *s, enum log_level level, const char *id, con
 	log_event(level, id, fields, n, "%s", message);
 }
 
-static const char *culprit_cause(const struct supervisor *s) {
-	ptrdiff_t i = s->monitor.culprit;
-
-	return cause_str(s->monitor.is_triggered ? CAUSE_TRIGGER
-			 : i < 0                 ? CAUSE_STOPPED
-						 : s->slots[i].last.cause);
-}
-
-void message_unhealthy(struct supervisor *s, const char *reason) {
+void message_unhealthy(struct supervisor *s) {
+	const struct finding *edge = &s->act.edge;
 	char message[LOG_MESSAGE_MAX], age[USEC_STR_MAX];
 	struct text t = TEXT_OVER(message);
-	ptrdiff_t i = s->monitor.culprit;
 
-	text_addf(&t, "unhealthy: %s (%s)", reason, culprit_cause(s));
-	if (i >= 0 && s->monitor.probes[i].health.fails > 1)
-		text_addf(&t, ", %u failures in a row", s->monitor.probes[i].health.fails);
+	text_addf(&t, "unhealthy: %s (%s)", edge->text, cause_str(edge->cause));
+	if (edge->streak > 1)
+		text_addf(&t, ", %u failures in a row", edge->streak);
 	if (s->evidence_at > 0)
 		text_addf(&t, ", last good %s ago",
 			  usec_str_short(age, usec_sub(s->now, s->evidence_at)));
 	text_addf(&t, "; %s -> unhealthy; %s", s->monitor.is_ready ? "healthy" : "starting",
 		  consequence(s));
-	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_UNHEALTHY, supervisor_probe_name(s, i), culprit_cause(s),
-	     message);
+	emit(s, LOG_LEVEL_ERR, MESSAGE_ID_UNHEALTHY, supervisor_probe_name(s, edge->slot),
+	     cause_str(edge->cause), message);
 }
 
 void message_recovered(struct supervisor *s) {
@@ -158,8 +150,10 @@ void message_domain(struct supervisor *s) {
 }
 
 void message_action(struct supervisor *s, const char *what) {
-	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_ACTION, supervisor_probe_name(s, s->monitor.culprit),
-	     culprit_cause(s), what);
+	const struct finding *edge = &s->act.edge;
+
+	emit(s, LOG_LEVEL_NOTICE, MESSAGE_ID_ACTION, supervisor_probe_name(s, edge->slot),
+	     cause_str(edge->cause), what);
 }
 
 void message_child_gone(struct supervisor *s, int wait_status) {

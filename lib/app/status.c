@@ -72,6 +72,10 @@ static bool is_starting(const struct supervisor *s) {
 static void status_unhealthy(const struct supervisor *s, struct text *t) {
 	ptrdiff_t i = s->monitor.culprit;
 
+	if (s->monitor.is_latched) {
+		text_addf(t, "unhealthy: %s", s->act.edge.text);
+		return;
+	}
 	text_addf(t, "unhealthy: %s: %s", supervisor_probe_name(s, i),
 		  s->monitor.is_triggered ? cause_text(CAUSE_TRIGGER)
 		  : i < 0                 ? cause_text(CAUSE_STOPPED)
@@ -234,10 +238,10 @@ void status_send_stopping(struct supervisor *s, const char *reason) {
 	send_text(s, "STOPPING=1", status, TOKEN_NONE);
 }
 
-void status_send_trigger(struct supervisor *s, const char *reason) {
+void status_send_trigger(struct supervisor *s) {
 	char status[OUTCOME_TEXT_MAX + 32];
 
-	snprintf(status, sizeof(status), "unhealthy: %s", reason);
+	snprintf(status, sizeof(status), "unhealthy: %s", s->act.edge.text);
 	send_text(s, "WATCHDOG=trigger", status, TOKEN_TRIGGER);
 }
 

@@ -34,24 +34,32 @@ static enum cause cause_of(const struct supervisor *s) {
 				       : s->slots[i].last.cause;
 }
 
-static void finish(struct supervisor *s) {
-	char reason[OUTCOME_TEXT_MAX];
-	struct text t = TEXT_OVER(reason);
+/* Kept for all that is told of this edge: a dump, or time, may change what the probe says next. */
+static void keep_edge(struct supervisor *s) {
+	struct finding *edge = &s->act.edge;
+	struct text t = TEXT_OVER(edge->text);
+	ptrdiff_t i = s->monitor.culprit;
 
+	edge->slot = i;
+	edge->cause = cause_of(s);
+	edge->streak = i < 0 ? 0 : s->monitor.probes[i].health.fails;
+	say_reason(s, &t);
+}
+
+static void finish(struct supervisor *s) {
 	s->act.step = ACT_DONE;
 	s->act.at = USEC_INFINITY;
-	say_reason(s, &t);
 	switch (s->mode) {
 	case ON_UNHEALTHY_WITHHOLD:
 	case ON_UNHEALTHY_WARN:
 		break;
 	case ON_UNHEALTHY_TRIGGER:
 		message_action(s, "asking systemd to act now (WATCHDOG=trigger)");
-		status_send_trigger(s, reason);
+		status_send_trigger(s);
 		break;
 	case ON_UNHEALTHY_KILL:
 		message_action(s, "ending the service");
-		ending_kill_child(s, reason);
+		ending_kill_child(s, s->act.edge.text);
 		break;
 	}
 }
@@ -59,14 +67,11 @@ static void finish(struct supervisor *s) {
 /* Starts the hook. Returns false where there is none, or it could not be started. */
 static bool start_hook(struct supervisor *s, const char *state) {
 	struct check_environment environment;
-	char reason[OUTCOME_TEXT_MAX];
-	struct text t = TEXT_OVER(reason);
 	int r;
 
 	if (!s->conf->unhealthy_hook)
 		return false;
-	say_reason(s, &t);
-	environment_fill(s, s->monitor.culprit, state, cause_of(s), reason, &environment);
+	environment_fill(s, &s->act.edge, state, &environment);
 	r = spawn_start(&s->act.hook, environment.set, -1, &s->act.hook_pid);
 	if (r < 0) {
 		log_warning("--unhealthy-hook: cannot start it: %s", strerror(-r));
@@ -99,6 +104,11 @@ static void begin(struct supervisor *s) {
 		finish(s);
 }
 
+static void begin_recovery(struct supervisor *s) {
+	keep_edge(s);
+	s->act.is_recovery = start_hook(s, "healthy");
+}
+
 static void after_hook(struct supervisor *s) {
 	bool owes_recovery = s->act.owes_recovery, owes_edge = s->act.owes_edge;
 
@@ -111,21 +121,15 @@ static void after_hook(struct supervisor *s) {
 	s->act.is_recovery = false;
 	if (s->life >= LIFE_STOPPING)
 		return;
-	if (owes_edge) {
+	if (owes_edge)
 		begin(s);
-	} else if (owes_recovery) {
-		s->act.is_recovery = true;
-		if (!start_hook(s, "healthy"))
-			s->act.is_recovery = false;
-	}
+	else if (owes_recovery)
+		begin_recovery(s);
 }
 
 void act_begin(struct supervisor *s) {
-	char reason[OUTCOME_TEXT_MAX];
-	struct text t = TEXT_OVER(reason);
-
-	say_reason(s, &t);
-	message_unhealthy(s, reason);
+	keep_edge(s);
+	message_unhealthy(s);
 	status_changed(s);
 	if (s->mode == ON_UNHEALTHY_TRIGGER || s->mode == ON_UNHEALTHY_KILL)
 		monitor_latch(&s->monitor);
@@ -153,9 +157,7 @@ void act_recover(struct supervisor *s) {
 		return;
 	}
 	s->act.step = ACT_IDLE;
-	s->act.is_recovery = true;
-	if (!start_hook(s, "healthy"))
-		s->act.is_recovery = false;
+	begin_recovery(s);
 }
 
 bool act_reaped(struct supervisor *s, const struct reaped *r) {

@@ -295,6 +295,30 @@ def test_dump_signal_then_wait_then_hook_then_action(beating, manager, child, ho
     assert child("len(got)") == 1
 
 
+@pytest.mark.option("on-unhealthy")
+@pytest.mark.parametrize("mode, last", [("trigger", "WATCHDOG=trigger"), ("kill", "STOPPING=1")])
+def test_what_follows_an_edge_has_the_reason_of_that_edge(sdwd, manager, child, hook, tmp_path, mode, last):
+    """The dump heals the service for a moment: a look that passes is no reason for what was decided before it."""
+    good = tmp_path / "good"
+    good.touch()
+    hook(HOOK + f"\nuntil test -e {tmp_path}/go; do sleep 0.05; done")
+    run = sdwd(f"--exec=/usr/bin/test -e {good}", "--interval=100ms", "--fall=2", "--fast-interval=100ms",
+               f"--on-unhealthy={mode}", "--dump-signal=USR2", "--dump-wait=1s", "--hook-timeout=1h",
+               f"--unhealthy-hook={hook.file.parent}/hook.sh", "--log-level=debug", command=child.command, watchdog=20)
+    child(f"signal.signal(signal.SIGUSR2, lambda *_: open('{good}', 'w').close())")
+    manager.wait_ready()
+    good.unlink()
+    run.wait_stderr("unhealthy: exec: exited with 1")
+    wait_until(lambda: "sdwd: exec: pass (ok)" in run.stderr().partition("sending SIGUSR2")[2], "a look that passes")
+    wait_line(hook, "run-unhealthy")
+    (tmp_path / "go").touch()
+    told = dict(line.partition("=")[::2] for line in hook.file.read_text().splitlines())
+    assert (told["SDWD_CAUSE"], told["SDWD_TEXT"], told["SDWD_STREAK"]) == ("exit-code", "exec: exited with 1", "2")
+    assert "exec: exited with 1" in manager.wait_for(last).fields["STATUS"]
+    statuses = [d.fields["STATUS"] for d in manager.all if "STATUS" in d.fields]
+    assert not [status for status in statuses if "exited with 0" in status], statuses
+
+
 @pytest.mark.option("hook-timeout")
 def test_a_hook_that_hangs_is_killed_with_its_group(beating, manager, child, hook, tmp_path):
     hook(f"echo $$ >{tmp_path}/pids; sleep 999 & echo $! >>{tmp_path}/pids; echo up >>{{0}}; wait")
