@@ -151,21 +151,37 @@ static ptrdiff_t tell_orphans(struct supervisor *s, bool is_first, bool *ret_has
 	return n;
 }
 
-bool ending_pass_on(struct supervisor *s, int number) {
-	pid_t pids[ORPHANS_MAX];
+/* Returns how many there are, whether or not it reached them. */
+static ptrdiff_t signal_orphans(struct supervisor *s, int number) {
+	pid_t pids[ORPHANS_MAX], failed = 0;
 	char name[SIGNAL_STR_MAX];
 	bool has_helpers;
-	ptrdiff_t n;
+	ptrdiff_t n = find_orphans(s, pids, &has_helpers), n_sent = 0, n_failed = 0;
+	int error = 0;
 
+	signal_str(name, number);
+	for (ptrdiff_t i = 0; i < n; i++) {
+		if (kill(pids[i], number) == 0) {
+			n_sent++;
+		} else if (errno != ESRCH) {
+			error = errno;
+			failed = pids[i];
+			n_failed++;
+		}
+	}
+	if (n_sent > 0)
+		log_info("%s: forwarded to what was left behind (--orphans=wait)", name);
+	if (n_failed > 0)
+		log_warning("cannot forward %s to %td process%s left behind: pid %d%s: %s", name,
+			    n_failed, n_failed == 1 ? "" : "es", failed,
+			    n_failed == 1 ? "" : ", ...", strerror(error));
+	return n;
+}
+
+bool ending_pass_on(struct supervisor *s, int number) {
 	if (s->ending.step != END_ORPHANS || s->conf->orphans != ORPHANS_WAIT)
 		return false;
-	n = find_orphans(s, pids, &has_helpers);
-	for (ptrdiff_t i = 0; i < n; i++)
-		(void)kill(pids[i], number);
-	if (n > 0)
-		log_info("%s: forwarded to what was left behind (--orphans=wait)",
-			 signal_str(name, number));
-	return n > 0;
+	return signal_orphans(s, number) > 0;
 }
 
 static void finish(struct supervisor *s) {

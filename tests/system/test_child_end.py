@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The end of a child that sdwd ends itself, and of what a child leaves behind."""
 
+import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import pytest
 
 import listener
 import runner as runner_module
+from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 
 # Never ready: its heartbeat does not come.
 # Python must have started by then, on a loaded machine too.
@@ -152,6 +155,22 @@ def test_orphans_that_are_waited_for_get_the_signals(leave):
     one.signal(signal.SIGTERM)
     assert one.wait() == 7, "the child's status"
     assert one.orphan_heard() == [signal.SIGTERM]
+
+
+@pytest.mark.option("orphans")
+def test_a_signal_to_an_orphan_that_cannot_be_sent_is_not_said_to_be(sdwd, child):
+    """As for a service without CAP_KILL whose orphan is another user's, which needs root."""
+    no_kill = functools.partial(ctypes.CDLL(None).prctl, 24, 5, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_KILL
+    run = sdwd("--orphans=wait", command=child.command, preexec=no_kill)
+    pid = child("fork(lambda: (os.setresuid(65534, 65534, 65534), time.sleep(1000)))")
+    wait_until(lambda: os.stat(f"/proc/{pid}").st_uid == 65534, "another user's")
+    child.tell("os._exit(7)")
+    run.wait_stderr("1 process left behind, waiting")
+    run.signal(signal.SIGTERM)
+    run.wait_stderr(f"cannot forward SIGTERM to 1 process left behind: pid {pid}: Operation not permitted\n")
+    os.kill(pid, signal.SIGKILL)
+    assert run.wait() == 7
+    assert "SIGTERM: forwarded" not in run.stderr() and "SIGTERM: there is no process" not in run.stderr()
 
 
 @pytest.mark.option("orphans")
