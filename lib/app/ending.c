@@ -179,9 +179,26 @@ static ptrdiff_t signal_orphans(struct supervisor *s, int number) {
 }
 
 bool ending_pass_on(struct supervisor *s, int number) {
-	if (s->ending.step != END_ORPHANS || s->conf->orphans != ORPHANS_WAIT)
+	int wait_status;
+
+	/* Before a stop the end of a child may be that of a launcher, with a daemon behind it. */
+	if (s->conf->orphans != ORPHANS_WAIT || s->life < LIFE_STOPPING)
 		return false;
-	return signal_orphans(s, number) > 0;
+	if (s->child.pid > 0 && !reaper_has_ended(s->child.pid, &wait_status))
+		return false;
+	if (s->ending.step == END_ORPHANS)
+		return signal_orphans(s, number) > 0;
+	if (s->ending.step > END_ORPHANS)
+		return false;
+	s->ending.owed |= conf_signal_bit(number);
+	return true;
+}
+
+static void pay_owed(struct supervisor *s) {
+	for (int number = 1; number <= SIGNAL_MAX; number++)
+		if (conf_has_signal(s->ending.owed, number))
+			(void)signal_orphans(s, number);
+	s->ending.owed = 0;
 }
 
 static void finish(struct supervisor *s) {
@@ -232,6 +249,7 @@ static void collect(struct supervisor *s) {
 	s->ending.at = s->conf->orphans == ORPHANS_WAIT
 			       ? USEC_INFINITY
 			       : usec_add(s->now, s->conf->orphan_timeout_usec);
+	pay_owed(s);
 }
 
 static void kill_orphans(struct supervisor *s) {

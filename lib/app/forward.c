@@ -38,7 +38,7 @@ void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info) 
 	}
 	if (number == s->conf->reload_signal && s->conf->reload == RELOAD_SIGNAL)
 		reload_begin(s, number);
-	if (s->child.pid <= 0 && ending_pass_on(s, as))
+	if (ending_pass_on(s, as))
 		return;
 	if (s->child.pid <= 0) {
 		log_info("%s: there is no process to forward it to", signal_str(name, number));

@@ -126,6 +126,7 @@ struct ending {
 	bool has_status;
 	bool is_ours;    /* the status: sdwd itself failed, --exit-map is about the child */
 	int stop_signal; /* the one that began the stop, 0: none did */
+	uint64_t owed;   /* signals that found the child dead, for what it leaves behind */
 	pid_t *told;     /* orphans that got their SIGTERM, owned */
 	size_t n_told, size_told;
 	size_t n_gone;                 /* that were reaped since the last SIGKILL to orphans */
@@ -342,7 +343,8 @@ void pause_say(const struct supervisor *s,
 void ending_kill_child(struct supervisor *s, const char *reason); /* our own decision: 124 */
 void ending_child_gone(struct supervisor *s, int wait_status);
 void ending_collect(struct supervisor *s); /* what is left, by ending_turn() */
-/* Signal @number to what is left behind and waited for. Returns false where nothing is. */
+/* Signal @number to what a dead child leaves behind, once it is waited for. Returns false where the
+ * child lives, or nothing is left or waited for. */
 bool ending_pass_on(struct supervisor *s, int number);
 void ending_turn(struct supervisor *s);
 void ending_at_once(struct supervisor *s,

@@ -174,6 +174,24 @@ def test_a_signal_to_an_orphan_that_cannot_be_sent_is_not_said_to_be(sdwd, child
 
 
 @pytest.mark.option("orphans")
+@pytest.mark.parametrize("options", [[], ["--signal-group"]], ids=["pid", "group"])
+def test_a_signal_that_finds_the_child_dead_is_for_the_orphans(sdwd, child, options):
+    """Its end is there, and not reaped yet: who waits then would wait without end."""
+    run = sdwd("--orphans=wait", *options, command=child.command)
+    orphan = child("fork(time.sleep, 1000)")
+    pid = child("os.getpid()")
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: state_of(pid) == "Z", "end")
+    run.signal(signal.SIGTERM)
+    run.signal(signal.SIGCONT)
+    assert run.wait() == -signal.SIGKILL, "the child's status"
+    assert state_of(orphan) is None
+    assert "SIGTERM: forwarded to what was left behind (--orphans=wait)" in run.stderr()
+
+
+@pytest.mark.option("orphans")
 def test_orphans_leave(leave):
     one = leave("--orphans=leave", until=signal.SIGUSR1)
     assert one.wait() == 7
