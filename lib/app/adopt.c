@@ -48,11 +48,8 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 		return; /* it named another one (MAINPID=) */
 	unwatch_pid(s);
 	s->child.pid = 0;
-	if (!adopt_takes_exit(s, 0, false)) {
-		log_warning("pid %d has ended, and only its parent knows how: sdwd exits with 1",
-			    pid);
-		ending_child_gone(s, 1 << 8);
-	}
+	if (!adopt_takes_exit(s, 0, false))
+		ending_child_lost(s, pid);
 }
 
 /* The one place where another process becomes the supervised one. Returns NULL, or as

@@ -85,17 +85,36 @@ void ending_kill_child(struct supervisor *s, const char *reason) {
 	s->ending.at = usec_add(s->now, s->conf->kill_timeout_usec);
 }
 
-void ending_child_gone(struct supervisor *s, int wait_status) {
-	/* To end it was decided at the edge; a stop that began since comes before that. */
+static bool is_decided(const struct supervisor *s) {
+	return s->ending.is_own_decision || s->ending.was_decided;
+}
+
+/* To end it was decided at the edge; a stop that began since comes before that. */
+static void note_decision(struct supervisor *s) {
 	if (s->monitor.is_latched && s->mode == ON_UNHEALTHY_KILL && s->life < LIFE_STOPPING)
 		s->ending.was_decided = true;
-	if (!s->ending.has_status) {
-		s->ending.wait_status = wait_status;
-		s->ending.has_status = true;
-		message_child_gone(s, wait_status);
-	}
+}
+
+static void end_child(struct supervisor *s, int wait_status) {
+	s->ending.wait_status = wait_status;
+	s->ending.has_status = true;
 	tty_take_back(&s->tty);
 	supervisor_event(s, LIFE_CHILD_GONE);
+}
+
+void ending_child_gone(struct supervisor *s, int wait_status) {
+	note_decision(s);
+	if (s->ending.has_status)
+		wait_status = s->ending.wait_status;
+	else
+		message_child_gone(s, wait_status);
+	end_child(s, wait_status);
+}
+
+void ending_child_lost(struct supervisor *s, pid_t pid) {
+	note_decision(s);
+	message_child_lost(s, pid, is_decided(s));
+	end_child(s, 1 << 8);
 }
 
 static bool was_told(const struct ending *e, pid_t pid) {
@@ -359,7 +378,7 @@ static int report_as(const struct conf *c, int wait_status) {
 }
 
 struct supervisor_end ending_result(const struct supervisor *s) {
-	if (s->ending.is_own_decision || s->ending.was_decided)
+	if (is_decided(s))
 		return SUPERVISOR_EXIT(EXIT_UNHEALTHY);
 	if (!s->ending.has_status)
 		return SUPERVISOR_EXIT(EXIT_SDWD);

@@ -342,7 +342,8 @@ void pause_say(const struct supervisor *s,
 /* ending.c */
 void ending_kill_child(struct supervisor *s, const char *reason); /* our own decision: 124 */
 void ending_child_gone(struct supervisor *s, int wait_status);
-void ending_collect(struct supervisor *s); /* what is left, by ending_turn() */
+void ending_child_lost(struct supervisor *s, pid_t pid); /* how, only its parent knows */
+void ending_collect(struct supervisor *s);               /* what is left, by ending_turn() */
 /* Signal @number to what a dead child leaves behind, once it is waited for. Returns false where the
  * child lives, or nothing is left or waited for. */
 bool ending_pass_on(struct supervisor *s, int number);
@@ -369,6 +370,8 @@ void message_start(struct supervisor *s);
 void message_domain(struct supervisor *s); /* exec succeeded */
 void message_action(struct supervisor *s, const char *what);
 void message_child_gone(struct supervisor *s, int wait_status);
+/* @is_decided: its status is not what sdwd ends with. */
+void message_child_lost(struct supervisor *s, pid_t pid, bool is_decided);
 void message_exec_failed(struct supervisor *s, enum child_stage stage, int error);
 void message_start_timeout(struct supervisor *s, const char *missing);
 void message_stall(struct supervisor *s, usec_t gap, usec_t credit);

@@ -170,6 +170,14 @@ void message_child_gone(struct supervisor *s, int wait_status) {
 	emit(s, is_clean ? LOG_LEVEL_INFO : LOG_LEVEL_NOTICE, MESSAGE_ID_GONE, NULL, NULL, message);
 }
 
+void message_child_lost(struct supervisor *s, pid_t pid, bool is_decided) {
+	char message[LOG_MESSAGE_MAX];
+
+	snprintf(message, sizeof(message), "pid %d has ended, and only its parent knows how%s", pid,
+		 is_decided ? "" : ": it counts as exit code 1");
+	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_GONE, NULL, NULL, message);
+}
+
 void message_exec_failed(struct supervisor *s, enum child_stage stage, int error) {
 	static const char *const stages[] = {
 		[CHILD_STAGE_FORK] = "fork",

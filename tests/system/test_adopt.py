@@ -507,8 +507,24 @@ def test_the_last_words_of_a_grandchild_are_heard(running, manager, child, words
             adopted(run, first)
             end(child, 4)
         assert run.wait() == status
+        lost = f"pid {pid} has ended, and only its parent knows how: it counts as exit code 1\n"
+        assert (lost in run.stderr(), "the service exited with" in run.stderr()) == (status == 1, status == 4)
     finally:
         new.close()
+
+
+@pytest.mark.parametrize("options", [[], ["--dump-signal=USR1", "--dump-wait=1h"]], ids=["kill", "dump"])
+def test_a_grandchild_that_was_to_end_is_not_said_to_have_a_status(sdwd, manager, child, options):
+    """Only its parent knows it, and sdwd ends with 124 whatever it is."""
+    run = sdwd("--on-unhealthy=kill", "--notify-access=all", *options, command=child.command, watchdog=10)
+    pid = child("fork(time.sleep, 1000)")
+    child(f"notify('MAINPID={pid}')")
+    adopted(run, pid)
+    manager.wait_ready()
+    child.tell("notify('WATCHDOG=trigger')")
+    assert run.wait() == 124
+    assert f"pid {pid} has ended, and only its parent knows how\n" in run.stderr()
+    assert "the service exited with" not in run.stderr()
 
 
 def test_the_last_words_of_a_grandchild_signal_nobody_with_its_number(make_runner, sdwd_path, child, tmp_path):
