@@ -41,6 +41,7 @@ struct slot {
 	struct stats stats;
 	usec_t asked_at;  /* of the newest good evidence: when it was asked for, or came unasked */
 	usec_t closed_at; /* CAUSE_CLOSED is judged then, unless the child's end comes first */
+	usec_t extended_at; /* of a stall: as the child asked behind its last beat; 0: it did not */
 };
 
 /* What hooks, checks, systemd and the journal are told of a probe. */
@@ -150,7 +151,7 @@ struct supervisor {
 	usec_t now;         /* of this turn */
 	usec_t wake_at;     /* what the timer was set for */
 	usec_t turn_at;     /* when this turn began */
-	usec_t behind_usec; /* of a stall: what the leases are to be moved by yet */
+	usec_t behind_usec; /* in a stall: what is to be taken out of time yet */
 
 	enum life_state life;
 	struct counters counters;
@@ -243,6 +244,8 @@ void looks_ping(struct supervisor *s);
 bool looks_owe_ping(const struct supervisor *s); /* the manager's queue had no room for it */
 void looks_process(struct supervisor *s);
 void looks_hear(struct supervisor *s); /* what push probes have not read yet */
+/* The child asked for more time: the lease of @slot lasts until @until_at at least. */
+void looks_extend(struct supervisor *s, size_t slot, usec_t until_at);
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
 usec_t looks_next_at(const struct supervisor *s);
 void looks_keep_last(struct supervisor *s, size_t i, const struct outcome *o);

@@ -72,8 +72,10 @@ void looks_outcome(struct supervisor *s, struct probe *p, const struct outcome *
 	}
 	if ((ptrdiff_t)i == s->notify_slot)
 		monitor_set_lease(&s->monitor, i, notify_probe_lease(p));
-	if (is_good(o))
+	if (is_good(o)) {
 		s->slots[i].asked_at = s->now;
+		s->slots[i].extended_at = 0;
+	}
 	(void)monitor_feed(&s->monitor, i, o->verdict, s->now);
 	status_changed(s);
 }
@@ -287,6 +289,26 @@ void looks_ping(struct supervisor *s) {
 		send_ping(s);
 }
 
+void looks_extend(struct supervisor *s, size_t slot, usec_t until_at) {
+	/* Read before a stall is taken out of time: it would move along with the lease, or be lost
+	 * with what that has too much. */
+	if (s->behind_usec > 0)
+		s->slots[slot].extended_at = MAX(s->slots[slot].extended_at, until_at);
+	else
+		health_extend(&s->monitor.probes[slot].health, until_at);
+}
+
+/* Behind a stall: what was found out or asked for since we woke has its own time. */
+static void take_up(struct supervisor *s, struct slot *slot, usec_t credit) {
+	usec_t moved_at = usec_add(slot->closed_at, credit);
+
+	if (moved_at != USEC_INFINITY)
+		slot->closed_at = MIN(moved_at, usec_add(s->now, CLOSED_GRACE));
+	if (slot->extended_at > 0)
+		looks_extend(s, (size_t)(slot - s->slots), slot->extended_at);
+	slot->extended_at = 0;
+}
+
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at) {
 	usec_t credit;
 
@@ -302,13 +324,8 @@ usec_t looks_stall(struct supervisor *s, usec_t scheduled_at) {
 			send_ping(s);
 	}
 	credit = monitor_stall_credit(&s->monitor, scheduled_at, s->now);
-	for (size_t i = 0; i < s->n_slots; i++) {
-		usec_t moved_at = usec_add(s->slots[i].closed_at, credit);
-
-		/* What was found closed since we woke has its own time. */
-		if (moved_at != USEC_INFINITY)
-			s->slots[i].closed_at = MIN(moved_at, usec_add(s->now, CLOSED_GRACE));
-	}
+	for (size_t i = 0; i < s->n_slots; i++)
+		take_up(s, &s->slots[i], credit);
 	counters_stall(&s->counters, credit);
 	message_stall(s, usec_sub(s->now, scheduled_at), credit);
 	return credit;

@@ -120,13 +120,11 @@ static void keep_status(struct supervisor *s, const struct notify_msg *m) {
  * message comes first: it would take the time back. */
 static bool extend(struct supervisor *s, const struct notify_msg *m, ptrdiff_t slot) {
 	bool is_running = s->life == LIFE_RUNNING || s->life == LIFE_UNHEALTHY;
-	/* The end of a stall gives a lease that is behind what is taken away here. */
-	usec_t until_at = usec_sub(usec_add(s->now, m->extend_timeout_usec), s->behind_usec);
 
 	if (!(m->fields & NOTIFY_EXTEND_TIMEOUT))
 		return false;
 	if (is_running && slot >= 0)
-		health_extend(&s->monitor.probes[slot].health, until_at);
+		looks_extend(s, (size_t)slot, usec_add(s->now, m->extend_timeout_usec));
 	return !is_running || s->is_reloading || s->reload.is_open;
 }
 

@@ -110,6 +110,67 @@ def test_what_is_read_after_a_stall_is_no_evidence_of_later_than_that(sdwd, mana
     assert time.monotonic() - continued < 6
 
 
+def stand_still(run, child, seconds, *says):
+    """
+    sdwd stands for @seconds; at their end the child does what @says, and an orphan ends, for which sdwd reads that
+    before it takes the time of the stall out. Returns when the child spoke last.
+    """
+    child("r, w = os.pipe()")
+    child("fork(lambda: os.write(w, b'%d' % fork(time.sleep, 1000)))")
+    orphan = int(child("os.read(r, 20)"))
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    child("stop()")
+    time.sleep(seconds)
+    for say in says:
+        said_at = time.monotonic()
+        child(say)
+    os.kill(orphan, signal.SIGKILL)
+    wait_until(lambda: state_of(orphan) == "Z", "end of the orphan")
+    run.signal(signal.SIGCONT)
+    return said_at
+
+
+MORE = "EXTEND_TIMEOUT_USEC=4000000"
+
+
+@pytest.mark.parametrize("says", [
+    (f"notify('WATCHDOG=1\\n{MORE}')",),
+    ("notify('WATCHDOG=1')", f"notify('{MORE}')"),
+    (f"notify('{MORE}')",),
+], ids=["one", "two", "alone"])
+@pytest.mark.parametrize("stalls", [1, 2], ids=["", "budget used up"])
+def test_the_time_asked_for_in_a_stall_is_had_whole(sdwd, manager, child, says, stalls):
+    run = sdwd("--notify", "--silence=1s", "--on-unhealthy=warn", command=child.command, watchdog=1)
+    child("notify('READY=1\\nWATCHDOG=1'), repeat(0.05, notify, 'WATCHDOG=1')")
+    manager.wait_ping()
+    if stalls == 2:
+        stop_for(run, 2.5)
+        run.wait_stderr("did not run for")
+        # Fence: what was said meanwhile is read.
+        manager.wait_ping(count=2)
+    said_at = stand_still(run, child, 3, *says)
+    run.wait_stderr("unhealthy: notify")
+    assert time.monotonic() - said_at >= 4, run.stderr()
+
+
+def test_the_time_asked_for_by_pipe_in_a_stall_is_had_whole(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--silence=1s", "--on-unhealthy=warn", "--reload=signal", command=child.command, watchdog=1)
+    child("signal.signal(signal.SIGHUP, signal.SIG_IGN), beat(), repeat(0.05, beat)")
+    manager.wait_ping()
+    said_at = stand_still(run, child, 3, f"beat(b'{MORE}\\n'), os.kill(os.getppid(), signal.SIGHUP)")
+    run.wait_stderr("unhealthy: heartbeat")
+    assert time.monotonic() - said_at >= 4, run.stderr()
+
+
+def test_a_beat_takes_back_the_time_asked_for_before_it_also_in_a_stall(sdwd, manager, child):
+    run = sdwd("--notify", "--silence=1s", "--on-unhealthy=warn", command=child.command, watchdog=1)
+    child("notify('READY=1\\nWATCHDOG=1'), repeat(0.05, notify, 'WATCHDOG=1')")
+    manager.wait_ping()
+    stand_still(run, child, 3, "notify('EXTEND_TIMEOUT_USEC=3600000000')", "notify('WATCHDOG=1')")
+    run.wait_stderr("unhealthy: notify")
+
+
 FORKS_AWAY = """import os, sys, time
 if os.fork() == 0:
     os.setsid()
