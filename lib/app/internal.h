@@ -298,6 +298,10 @@ usec_t relay_next_at(const struct supervisor *s);
 void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m);
 void relay_done(struct supervisor *s);
 
+/* relay_sender.c */
+bool relay_may_send(struct supervisor *s, const struct notify_datagram *d,
+		    const struct notify_msg *m);
+
 /* status.c: up to systemd */
 void status_turn(struct supervisor *s);
 void status_changed(struct supervisor *s);

@@ -7,13 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/internal.h"
-#include "base/fd.h"
 #include "base/text.h"
 #include "probe/notify.h"
-#include "sys/proc.h"
 
 /*
  * One turn takes so many datagrams at most, and no further one after so long: fds to close and
@@ -42,59 +39,6 @@ int relay_open(struct supervisor *s) {
 	    (!notifier_is_open(&s->notifier) && s->notify_slot < 0))
 		return 0;
 	return notify_sock_open(&s->relay);
-}
-
-/* Said once: who sends without leave does so often. */
-static void refuse(struct supervisor *s, pid_t pid, bool is_helper) {
-	if (s->has_told_refused)
-		return;
-	s->has_told_refused = true;
-	if (is_helper)
-		log_warning("sd_notify message of pid %d refused: it belongs to a check or hook",
-			    pid);
-	else
-		log_warning("sd_notify message of pid %d refused: only the child (pid %d) may send "
-			    "(--notify-access=%s); --notify-access=all takes those of its "
-			    "descendants, too",
-			    pid, s->child.pid, s->access == NOTIFY_ACCESS_NONE ? "none" : "main");
-}
-
-/*
- * Where /proc hides who a process belongs to: our own user could do us more harm than by a message,
- * and nobody gets into a session from outside (setsid(2)). A descendant in a session and under a
- * user of its own is not heard then.
- */
-static bool is_surely_ours(const struct supervisor *s, const struct notify_datagram *d) {
-	pid_t session = getsid(d->pid);
-
-	return d->uid == geteuid() ||
-	       (session > 0 && (session == getsid(0) || session == s->child.pid));
-}
-
-static bool may_send(struct supervisor *s, const struct notify_datagram *d,
-		     const struct notify_msg *m) {
-	bool is_helper, is_open;
-	int r;
-
-	if (d->pid == s->child.pid)
-		return true;
-	is_helper = helpers_have(&s->helpers, d->pid, s->now) > 0;
-	/* While a daemon forks away, nobody knows yet which of its processes is the main one. */
-	is_open = m->is_barrier_alone || s->access == NOTIFY_ACCESS_ALL ||
-		  (s->access == NOTIFY_ACCESS_MAIN && s->adopt.step >= ADOPT_LAUNCHER &&
-		   s->adopt.step <= ADOPT_WAIT);
-	if (is_helper || !is_open) {
-		refuse(s, d->pid, is_helper);
-		return false;
-	}
-	/* Asked once a turn: nobody gets another's pid that soon. */
-	if (s->sender.pid != d->pid)
-		s->sender = (struct sender){d->pid, proc_is_descendant(d->pid)};
-	r = s->sender.is_descendant;
-	if (r < 0 && late_has(&s->late, d->pid))
-		return true;
-	/* A sender that is gone was not ours to reap. */
-	return r > 0 || (r < 0 && r != -ESRCH && is_surely_ours(s, d));
 }
 
 /* Kept as systemd would read it: it takes backslashes out, and so do we. */
@@ -221,7 +165,7 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	struct notify_msg m;
 	unsigned keep = ALWAYS_UP;
 
-	if (notify_msg_parse(&m, d->data, d->length) < 0 || !may_send(s, d, &m))
+	if (notify_msg_parse(&m, d->data, d->length) < 0 || !relay_may_send(s, d, &m))
 		return;
 	if (m.is_barrier_alone) {
 		pass_barrier(s, d);
