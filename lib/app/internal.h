@@ -187,6 +187,7 @@ struct supervisor {
 	struct allowance relay_allowance;
 	struct sender sender; /* of the last datagram in this turn */
 	struct late late;     /* orphans whose last words may still wait there */
+	uint64_t relay_mark;  /* what can have waited at it was said before relay_mark() */
 	int access;           /* enum notify_access, as it is now */
 	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
 			     */
@@ -244,6 +245,7 @@ void looks_ping(struct supervisor *s);
 bool looks_owe_ping(const struct supervisor *s); /* the manager's queue had no room for it */
 void looks_process(struct supervisor *s);
 void looks_hear(struct supervisor *s); /* what push probes have not read yet */
+void looks_mark(struct supervisor *s); /* what push probes have not read yet was said before now */
 /* The child asked for more time: the lease of @slot lasts until @until_at at least. */
 void looks_extend(struct supervisor *s, size_t slot, usec_t until_at);
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
@@ -293,6 +295,8 @@ int relay_open(struct supervisor *s);
 void relay_start(struct supervisor *s);
 /* Now, what waits, before something is judged: a turn of it, and more turns until @until_at. */
 void relay_drain(struct supervisor *s, usec_t until_at);
+/* What waits now is no evidence of after now, however late it is read. */
+void relay_mark(struct supervisor *s);
 void relay_turn(struct supervisor *s); /* listens again after a rest, or once the manager reads */
 usec_t relay_next_at(const struct supervisor *s);
 void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m);

@@ -73,7 +73,8 @@ void looks_outcome(struct supervisor *s, struct probe *p, const struct outcome *
 	if ((ptrdiff_t)i == s->notify_slot)
 		monitor_set_lease(&s->monitor, i, notify_probe_lease(p));
 	if (is_good(o)) {
-		s->slots[i].asked_at = s->now;
+		if (!p->is_old)
+			s->slots[i].asked_at = s->now;
 		s->slots[i].extended_at = 0;
 	}
 	(void)monitor_feed(&s->monitor, i, o->verdict, s->now);
@@ -173,6 +174,12 @@ void looks_hear(struct supervisor *s) {
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (s->slots[i].probe->class->drain)
 			s->slots[i].probe->class->drain(s->slots[i].probe);
+}
+
+void looks_mark(struct supervisor *s) {
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i].probe->class->mark)
+			s->slots[i].probe->class->mark(s->slots[i].probe);
 }
 
 /* A push probe whose lease is about to end: what it has to say was perhaps only not read yet. */

@@ -161,6 +161,16 @@ static void pass_barrier(struct supervisor *s, struct notify_datagram *d) {
 	(void)send_or_queue(s, barrier, strlen(barrier), d->fds, 1);
 }
 
+static void feed(struct supervisor *s, const struct notify_msg *m) {
+	struct probe *p;
+
+	if (s->notify_slot < 0 || !supervisor_has_started(s))
+		return;
+	p = s->slots[s->notify_slot].probe;
+	p->is_old = late_is_before(&s->late, s->relay_mark);
+	notify_probe_feed(p, m, s->monitor.is_ready);
+}
+
 static void take(struct supervisor *s, struct notify_datagram *d) {
 	struct notify_msg m;
 	unsigned keep = ALWAYS_UP;
@@ -193,8 +203,7 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 		s->is_reloading = false;
 		s->is_child_ready = true;
 	}
-	if (s->notify_slot >= 0 && supervisor_has_started(s))
-		notify_probe_feed(s->slots[s->notify_slot].probe, &m, s->monitor.is_ready);
+	feed(s, &m);
 	if (extend(s, &m, s->notify_slot))
 		keep |= NOTIFY_EXTEND_TIMEOUT;
 	send_up(s, &m, d, keep);
@@ -218,7 +227,15 @@ static bool is_full(const struct supervisor *s) {
 	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX - OWN_ROOM;
 }
 
-/* A bounded turn. True: more may wait. */
+static bool is_waiting(struct supervisor *s) {
+	bool r = s->relay.fd >= 0 && notify_sock_has_more(&s->relay);
+
+	if (!r)
+		late_empty(&s->late);
+	return r;
+}
+
+/* A bounded turn. True: more waits. */
 static bool drain(struct supervisor *s, bool is_patient) {
 	usec_t until_at = usec_add(usec_now(), TURN_USEC);
 
@@ -254,13 +271,18 @@ static bool drain(struct supervisor *s, bool is_patient) {
 		if (usec_now() >= until_at)
 			break;
 	}
-	return true;
+	return is_waiting(s);
 }
 
 void relay_drain(struct supervisor *s, usec_t until_at) {
 	for (int turn = 0; turn < DRAIN_TURNS; turn++)
 		if (!drain(s, false) || is_full(s) || usec_now() >= until_at)
 			break;
+}
+
+void relay_mark(struct supervisor *s) {
+	s->relay_mark = late_mark(&s->late);
+	(void)is_waiting(s);
 }
 
 /* The same words through a heartbeat pipe: nothing but what the words themselves say goes up. */

@@ -25,9 +25,6 @@ static void tell(struct supervisor *s, const char *message) {
 void reload_begin(struct supervisor *s, int number) {
 	char message[64], name[SIGNAL_STR_MAX];
 
-	/* What the child said before it gets the signal, however late it is read. */
-	relay_drain(s, s->now);
-	looks_hear(s);
 	/* A second signal begins it anew: what was found out before it says nothing any more. */
 	if ((s->life != LIFE_RUNNING && s->life != LIFE_UNHEALTHY) || s->is_reloading)
 		return;
@@ -35,6 +32,10 @@ void reload_begin(struct supervisor *s, int number) {
 		log_info("%s: reloading", signal_str(name, number));
 	s->reload.is_open = true;
 	s->reload.at = usec_now();
+	/* What the child said before it gets the signal, however late it is read: not now, where a
+	 * flood would hold up the signals behind this one. */
+	relay_mark(s);
+	looks_mark(s);
 	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)s->reload.at);
 	/* What the manager has not heard yet of one before would be out of date. */

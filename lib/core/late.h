@@ -7,10 +7,11 @@
 #include <sys/types.h>
 
 /*
- * Those that have ended and been reaped while a queue still holds what they said last: behind a
- * flood that cannot all be read before.  One is known until the queue was found empty, or until
- * LATE_QUEUE messages were read after its end, more than can have waited (net.unix.max_dgram_qlen
- * is 512 where systemd runs): far less than it takes until the kernel gives its pid again.
+ * What a queue still holds of before something happened, behind a flood that cannot all be read
+ * first: until it was found empty, or until LATE_QUEUE messages were read after it, more than can
+ * have waited (net.unix.max_dgram_qlen is 512 where systemd runs).  So those are known that have
+ * ended and been reaped before what they said last was read: far less than it takes until the
+ * kernel gives their pid again.
  */
 #define LATE_QUEUE 8192
 /* Of more at once the oldest are forgotten. */
@@ -25,6 +26,10 @@ struct late {
 	size_t next;
 	uint64_t n_read;
 };
+
+/* A mark of now; and true where a message that is read now can have waited at @mark. */
+uint64_t late_mark(const struct late *l);
+bool late_is_before(const struct late *l, uint64_t mark);
 
 /* Process @pid has ended. */
 void late_add(struct late *l, pid_t pid);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -47,6 +48,7 @@ struct heartbeat {
 			     too */
 	bool is_beat_due; /* read, not told yet */
 	bool is_closed_told;
+	size_t n_old; /* so many bytes waited at mark() and still do */
 	unsigned n_faults;
 	size_t line_length;
 	char line[LINE_MAX_LENGTH];
@@ -124,6 +126,18 @@ static void take_bytes(struct heartbeat *h, const char *data, size_t length) {
 		h->is_beat_due = true;
 }
 
+/* What is old is read, and told, apart from what came behind it. */
+static void take(struct heartbeat *h, const char *data, size_t length) {
+	h->base.is_old = h->n_old > 0;
+	take_bytes(h, data, length);
+	if (!h->base.is_old)
+		return;
+	h->n_old -= length;
+	if (h->is_beat_due)
+		beat(h);
+	h->base.is_old = false;
+}
+
 /* After a turn that began at @began_at: listens, or rests. */
 static void rest(struct heartbeat *h, usec_t began_at) {
 	struct probe *p = &h->base;
@@ -147,7 +161,8 @@ static void drain(struct heartbeat *h) {
 
 	for (int turn = 0; turn < TURN_READS && h->fd >= 0; turn++) {
 		char data[READ_SIZE];
-		ssize_t n = read(h->fd, data, sizeof(data));
+		size_t size = h->n_old > 0 ? MIN(h->n_old, sizeof(data)) : sizeof(data);
+		ssize_t n = read(h->fd, data, size);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -156,7 +171,7 @@ static void drain(struct heartbeat *h) {
 			break;
 		if (n > 0) {
 			h->n_faults = 0;
-			take_bytes(h, data, (size_t)n);
+			take(h, data, (size_t)n);
 			if (usec_now() >= usec_add(began_at, TURN_USEC))
 				break;
 			continue;
@@ -245,6 +260,13 @@ static void heartbeat_drain(struct probe *p) {
 	drain(of(p));
 }
 
+static void heartbeat_mark(struct probe *p) {
+	struct heartbeat *h = of(p);
+	int n = 0;
+
+	h->n_old = h->fd >= 0 && ioctl(h->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
 static void heartbeat_done(struct probe *p) {
 	struct heartbeat *h = of(p);
 
@@ -289,5 +311,6 @@ const struct probe_class probe_heartbeat = {
 	.init = heartbeat_init,
 	.attach = heartbeat_attach,
 	.drain = heartbeat_drain,
+	.mark = heartbeat_mark,
 	.done = heartbeat_done,
 };

@@ -103,6 +103,12 @@ struct probe_class {
 	void (*drain)(struct probe *p);
 
 	/*
+	 * PROBE_PUSH: what waits unread now is told with is_old set: it was said before now,
+	 * however late it is read.  May be NULL.
+	 */
+	void (*mark)(struct probe *p);
+
+	/*
 	 * A process has ended or stopped, and is not reaped yet.  Returns true where it was one of
 	 * @p's; on_outcome may be called inside.  May be NULL.
 	 */
@@ -121,6 +127,7 @@ struct probe {
 	struct probe_owner *owner;     /* borrowed */
 	struct ev_loop *loop;          /* borrowed */
 	usec_t rests_until_at;         /* PROBE_PUSH: drain() is wanted then; 0: at no time */
+	bool is_old;                   /* PROBE_PUSH, while it tells something: see mark() */
 };
 
 /* All classes, NULL at the end, in the order of the man page (registry.c). */

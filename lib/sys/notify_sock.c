@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +305,12 @@ int notify_sock_receive(struct notify_sock *s, struct notify_datagram *d) {
 	d->data[n] = '\0';
 	d->length = (size_t)n;
 	return 1;
+}
+
+bool notify_sock_has_more(const struct notify_sock *s) {
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) != 0;
 }
 
 void notify_datagram_sent(struct notify_datagram *d) {

@@ -51,6 +51,9 @@ int notify_sock_open_in(struct notify_sock *s, const char *const *places);
  */
 int notify_sock_receive(struct notify_sock *s, struct notify_datagram *d);
 
+/* True while a datagram waits, or the socket is broken. */
+bool notify_sock_has_more(const struct notify_sock *s);
+
 /* Closes our copies of fds that were sent on; nothing of them changes. */
 void notify_datagram_sent(struct notify_datagram *d);
 

@@ -247,6 +247,36 @@ def test_what_orphans_said_last_is_heard_behind_a_flood(behind, manager, child):
     assert sorted(map(int, manager.values("X_N"))) == list(range(30))
 
 
+def test_reloads_do_not_make_all_that_waits_be_read(behind, manager, child):
+    # Of numbers that can wait many times, and are handed out in their order.
+    number, last = signal.SIGRTMIN + 5, signal.SIGRTMIN + 6
+    run, wait = behind("--reload=signal", "--reload-signal=RTMIN+5")
+    wait(5)
+    child("notify('X_END=1')")
+    wait(15)
+    child(f"signal.signal({int(last)}, lambda *_: heard.append(time.monotonic()))")
+    for _ in range(60):
+        run.signal(number)
+    run.signal(last)
+    run.signal(signal.SIGCONT)
+    manager.wait_for("RELOADING=1")
+    wait_until(lambda: child("len(heard)") == 1, "last signal")
+    assert manager.wait_for("X_END=1").at > child("heard[0]"), os.getloadavg()
+
+
+def test_what_waits_in_a_long_queue_does_not_end_a_reload(behind, manager, child):
+    run, _ = behind("--notify", "--silence=1h", "--ready=exec", "--reload=signal")
+    child("[notify('WATCHDOG=1', repeat=200) for _ in range(10)], notify('X_END=1')")
+    run.signal(signal.SIGHUP)
+    run.signal(signal.SIGCONT)
+    up = manager.wait_for("RELOADING=1")
+    manager.wait_for("X_END=1")
+    manager.never(lambda d: d.has("READY=1") and d.at > up.at, 0.3)
+    assert len(manager.matching("READY=1")) == 1
+    child("notify('WATCHDOG=1')")
+    manager.wait_for("READY=1", after=up.at)
+
+
 def test_a_crowd_of_orphans_that_ends_together(busy, manager, child, floods):
     run = busy()
     flood = floods.below(child, "crowd", count=300)

@@ -76,6 +76,28 @@ def test_what_was_said_before_the_signal_does_not_end_it(sdwd, manager, child, p
 
 
 @pytest.mark.option("reload")
+def test_nor_does_a_pipe_that_is_full_of_it(sdwd, manager, child):
+    run = sdwd("--heartbeat", "--silence=1h", "--ready=exec", "--reload=signal", *SEEN, command=child.command, watchdog=60)
+    child(COUNTER)
+    child("import fcntl, termios; unread = lambda: int.from_bytes(fcntl.ioctl(3, termios.FIONREAD, bytes(4)), sys.byteorder)")
+    # More than one turn takes of it.
+    child("fcntl.fcntl(3, fcntl.F_SETPIPE_SZ, 1 << 20)")
+    manager.wait_ready()
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: state_of(run.pid) == "T", "stop of sdwd")
+    child("for i in range(100): beat(b'READY=1\\n' * 512)")
+    run.signal(signal.SIGHUP)
+    run.signal(signal.SIGCONT)
+    up = manager.wait_for("RELOADING=1")
+    wait_until(lambda: child("len(hups)") == 1, "SIGHUP at the child")
+    wait_until(lambda: child("unread()") == 0, "empty pipe")
+    no_second_ready(manager)
+    assert len(readies(manager)) == 1
+    child("beat()")
+    manager.wait_for("READY=1", after=up.at)
+
+
+@pytest.mark.option("reload")
 def test_without_it_the_signal_is_only_forwarded(sdwd, manager, child):
     run = sdwd("--heartbeat", *SEEN, command=child.command)
     child(COUNTER)

@@ -30,6 +30,22 @@ static void test_behind_an_empty_queue_nobody_is_late(void **state) {
 	assert_true(late_has(&l, 7));
 }
 
+static void test_what_can_have_waited_at_a_mark_is_from_before_it(void **state) {
+	struct late l = {0};
+	uint64_t mark = late_mark(&l);
+
+	late_read(&l);
+	assert_true(late_is_before(&l, mark));
+	late_empty(&l);
+	assert_false(late_is_before(&l, mark));
+	mark = late_mark(&l);
+	for (int i = 0; i < LATE_QUEUE; i++) {
+		assert_true(late_is_before(&l, mark));
+		late_read(&l);
+	}
+	assert_false(late_is_before(&l, mark));
+}
+
 static void test_the_oldest_are_forgotten(void **state) {
 	struct late l = {0};
 
@@ -44,6 +60,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_has_ended_is_late_while_the_queue_may_hold_its_words),
 		cmocka_unit_test(test_behind_an_empty_queue_nobody_is_late),
+		cmocka_unit_test(test_what_can_have_waited_at_a_mark_is_from_before_it),
 		cmocka_unit_test(test_the_oldest_are_forgotten),
 	};
 
