@@ -112,8 +112,8 @@ static void change_access(struct supervisor *s, const struct notify_msg *m) {
 
 /* What has to wait is tried again soon. */
 static int send_or_queue(struct supervisor *s, const char *message, size_t length, const int *fds,
-			 size_t n_fds) {
-	int r = notifier_send(&s->notifier, message, length, fds, n_fds, TOKEN_NONE);
+			 size_t n_fds, enum token token) {
+	int r = notifier_send(&s->notifier, message, length, fds, n_fds, token);
 
 	if (r == 0 && s->flush_at == USEC_INFINITY)
 		s->flush_at = usec_add(s->now, NOTIFIER_RETRY_USEC);
@@ -127,6 +127,8 @@ static void send_up(struct supervisor *s, const struct notify_msg *m, struct not
 	char message[NOTIFY_MSG_MAX], status[NOTIFY_MSG_MAX], escaped[NOTIFY_MSG_MAX];
 	struct text t = TEXT_OVER(status);
 	unsigned up = m->fields & keep;
+	/* Behind our own that the manager did not take yet, and taken back with it. */
+	bool is_early = (up & NOTIFY_READY) && s->life == LIFE_STARTING && !takes_fds;
 	size_t length;
 	int r;
 
@@ -143,7 +145,8 @@ static void send_up(struct supervisor *s, const struct notify_msg *m, struct not
 				   up & NOTIFY_STATUS ? escaped : NULL);
 	if (length == 0)
 		return;
-	r = send_or_queue(s, message, length, takes_fds ? d->fds : NULL, takes_fds ? d->n_fds : 0);
+	r = send_or_queue(s, message, length, takes_fds ? d->fds : NULL, takes_fds ? d->n_fds : 0,
+			  is_early ? TOKEN_READY : TOKEN_NONE);
 	if (r < 0 && (r != -ENOBUFS || !s->has_told_lost))
 		log_warning("cannot forward the child's sd_notify message: %s", strerror(-r));
 	s->has_told_lost = r == -ENOBUFS;
@@ -158,7 +161,7 @@ static void pass_barrier(struct supervisor *s, struct notify_datagram *d) {
 		return;
 	/* "After all earlier messages" includes a STATUS that waits for its second. */
 	status_send_due(s);
-	(void)send_or_queue(s, barrier, strlen(barrier), d->fds, 1);
+	(void)send_or_queue(s, barrier, strlen(barrier), d->fds, 1, TOKEN_NONE);
 }
 
 static void feed(struct supervisor *s, const struct notify_msg *m) {
@@ -305,7 +308,7 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 	if (extend(s, m, slot) && notifier_is_open(&s->notifier) && !is_crowded(s)) {
 		snprintf(message, sizeof(message), "EXTEND_TIMEOUT_USEC=%llu",
 			 (unsigned long long)m->extend_timeout_usec);
-		(void)send_or_queue(s, message, strlen(message), NULL, 0);
+		(void)send_or_queue(s, message, strlen(message), NULL, 0, TOKEN_NONE);
 	}
 	if (m->fields & NOTIFY_WATCHDOG_TRIGGER)
 		trigger(s, slot);

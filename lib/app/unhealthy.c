@@ -133,10 +133,12 @@ void act_begin(struct supervisor *s) {
 	status_changed(s);
 	if (s->mode == ON_UNHEALTHY_TRIGGER || s->mode == ON_UNHEALTHY_KILL)
 		monitor_latch(&s->monitor);
-	/* READY=1 that the manager did not take yet is not true any more. */
+	/* READY=1 that the manager did not take yet is not true any more; nor is it the end of a
+	 * reload behind it, of which RELOADING=1 alone says nothing to a manager that waits for the
+	 * start. */
 	if (s->life == LIFE_STARTING) {
 		notifier_drop(&s->notifier, TOKEN_READY);
-		s->is_ready_sent = false;
+		s->is_ready_sent = s->is_reloading = false;
 	}
 	s->act.owes_recovery = false;
 	/* A hook of an earlier edge is still at it: it speaks for this one too; that of a recovery

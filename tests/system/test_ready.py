@@ -205,6 +205,28 @@ def test_a_ready_that_waits_is_taken_back_when_health_is_lost(sdwd, manager, chi
     manager.wait_ping()
 
 
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_so_is_a_reload_behind_it(sdwd, manager, child, order):
+    """The child's own READY=1, which ends its reload, is not the one that the manager waits for."""
+    manager.pause()
+    full_queue(manager)
+    run = sdwd("--notify", "--heartbeat", "--ready=notify", "--log-level=debug", command=child.command, watchdog=20)
+    child("notify('READY=1')")
+    run.wait_stderr("notify: pass (ok)")
+    child("notify('RELOADING=1\\nMONOTONIC_USEC=7')")
+    if order == "before":
+        child("notify('READY=1')")
+    child("os.close(int(os.environ['SDWD_HEARTBEAT_FD']))")
+    run.wait_stderr("withholding READY=1 until the service recovers")
+    if order == "after":
+        child("notify('READY=1')")
+    child("notify('X_END=1')")
+    manager.resume()
+    manager.wait_for("X_END=1")
+    assert manager.ready_at is None
+    assert manager.matching("RELOADING=1")
+
+
 def test_a_stop_takes_a_waiting_ready_with_it(sdwd, manager, child):
     manager.pause()
     full_queue(manager)
