@@ -194,6 +194,7 @@ struct supervisor {
 	bool has_told_mute;
 	bool has_told_refused;
 	bool has_told_lost;
+	bool is_finishing;  /* what the child said before STOPPING=1 is being read */
 	bool owes_stopping; /* a stop signal came, STOPPING=1 is not said yet */
 	bool has_said_stopping;
 	bool is_child_ready; /* READY=1 came from it */
@@ -244,7 +245,8 @@ void looks_turn(struct supervisor *s); /* timed-out looks, deadlines, new looks 
 void looks_ping(struct supervisor *s);
 bool looks_owe_ping(const struct supervisor *s); /* the manager's queue had no room for it */
 void looks_process(struct supervisor *s);
-void looks_hear(struct supervisor *s); /* what push probes have not read yet */
+/* What push probes have not read yet, but for @except's (or NULL). */
+void looks_hear(struct supervisor *s, const struct probe *except);
 void looks_mark(struct supervisor *s); /* what push probes have not read yet was said before now */
 /* The child asked for more time: the lease of @slot lasts until @until_at at least. */
 void looks_extend(struct supervisor *s, size_t slot, usec_t until_at);

@@ -375,7 +375,7 @@ bool launch_is_late(struct supervisor *s) {
 		return false;
 	if (s->life == LIFE_STARTING && !s->is_ready_sent) {
 		relay_drain(s, USEC_INFINITY);
-		looks_hear(s);
+		looks_hear(s, NULL);
 		judge_now(s);
 		supervisor_check_ready(s);
 	}

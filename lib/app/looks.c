@@ -170,9 +170,9 @@ void looks_process(struct supervisor *s) {
 	}
 }
 
-void looks_hear(struct supervisor *s) {
+void looks_hear(struct supervisor *s, const struct probe *except) {
 	for (size_t i = 0; i < s->n_slots; i++)
-		if (s->slots[i].probe->class->drain)
+		if (s->slots[i].probe->class->drain && s->slots[i].probe != except)
 			s->slots[i].probe->class->drain(s->slots[i].probe);
 }
 

@@ -17,7 +17,7 @@
 void reap_last_words(struct supervisor *s) {
 	relay_drain(s, USEC_INFINITY);
 	if (s->life >= LIFE_STARTING)
-		looks_hear(s);
+		looks_hear(s, NULL);
 	supervisor_check_ready(s);
 	/* Of a stop that had a reason that is what stays to be read. */
 	if (s->life < LIFE_STOPPING ||

@@ -85,15 +85,30 @@ static void trigger(struct supervisor *s, ptrdiff_t slot) {
 	judge_trigger(s, slot);
 }
 
-/* A stop tells and judges nothing any more: what the child said before it goes up before it. */
-static void finish_before_stop(struct supervisor *s) {
+/* What we have decided on is not given up for a child that says STOPPING=1 and hangs. */
+static bool will_stop(const struct supervisor *s) {
+	return s->life < LIFE_STOPPING && !(s->monitor.is_latched && s->mode == ON_UNHEALTHY_KILL);
+}
+
+/*
+ * A stop tells and judges nothing any more: what the child said before it goes up before it.  What
+ * makes it ready may wait in another of its ways to us than in the one by which STOPPING=1 came:
+ * the pipe of @p, or (NULL) the relay, which is being read, and not read from within.
+ */
+static void finish_before_stop(struct supervisor *s, const struct probe *p) {
+	if (s->life == LIFE_STARTING && !s->is_ready_sent && !s->is_finishing && will_stop(s)) {
+		s->is_finishing = true;
+		looks_hear(s, p);
+		if (p)
+			relay_drain(s, USEC_INFINITY);
+		s->is_finishing = false;
+	}
 	supervisor_check_ready(s);
 	status_send_due(s);
 }
 
 static void stop(struct supervisor *s) {
-	/* What we have decided on is not given up for a child that says so and hangs. */
-	if (s->life >= LIFE_STOPPING || (s->monitor.is_latched && s->mode == ON_UNHEALTHY_KILL))
+	if (!will_stop(s))
 		return;
 	log_info("the child says that it is stopping");
 	supervisor_event(s, LIFE_STOP_MESSAGE);
@@ -189,7 +204,7 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 		return;
 
 	if (m.fields & NOTIFY_STOPPING)
-		finish_before_stop(s);
+		finish_before_stop(s, NULL);
 	if (m.fields & NOTIFY_MAINPID)
 		adopt_mainpid(s, m.mainpid);
 	if (m.fields & NOTIFY_ACCESS)
@@ -312,8 +327,9 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 	}
 	if (m->fields & NOTIFY_WATCHDOG_TRIGGER)
 		trigger(s, slot);
-	if (m->fields & NOTIFY_STOPPING) {
-		finish_before_stop(s);
+	/* While we hear what was said before a stop, that stop is the one. */
+	if ((m->fields & NOTIFY_STOPPING) && !s->is_finishing) {
+		finish_before_stop(s, p);
 		if (!s->has_said_stopping)
 			status_send_stopping(s, "the child says so");
 		stop(s);

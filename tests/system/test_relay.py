@@ -180,6 +180,25 @@ def test_ready_right_before_stopping_goes_up_before_it(sdwd, manager, child):
     assert run.wait() == 0
 
 
+@pytest.mark.parametrize("says", [
+    "notify('READY=1\\nSTATUS=one'), notify('STATUS=two'), beat(b'STOPPING=1\\n')",
+    "beat(b'READY=1\\nSTATUS=two\\n'), notify('STOPPING=1')",
+    "beat(b'READY=1\\nSTATUS=two\\n'), beat(b'STOPPING=1\\n', '_B')",
+    "notify('READY=1\\nSTATUS=two'), notify('STOPPING=1'), beat(b'STOPPING=1\\n'), beat(b'STOPPING=1\\n', '_B')",
+], ids=["relay, pipe", "pipe, relay", "pipe, pipe", "all"])
+def test_so_does_ready_by_another_way(sdwd, manager, child, says):
+    """Whichever is read first: a service that is ready and done at once does not fail to start."""
+    run = sdwd("--heartbeat", "--heartbeat", "--name=b", "--ready=notify", command=child.command)
+    manager.wait_for("STATUS=starting: waiting for the child's READY=1")
+    os.kill(run.pid, signal.SIGSTOP)
+    child(says)
+    os.kill(run.pid, signal.SIGCONT)
+    assert manager.wait_for("STOPPING=1").at >= manager.wait_ready().at
+    assert manager.matching("READY=1")[0].fields["STATUS"] == "two"
+    child.tell("os._exit(0)")
+    assert run.wait() == 0
+
+
 def test_a_status_right_before_stopping_goes_up_before_it(running, manager, child):
     running()
     child("notify('STATUS=one')")
