@@ -83,6 +83,13 @@ struct pause {
 	usec_t start_left_usec; /* of --start-timeout, which waits meanwhile */
 };
 
+/* message.c: stalls of sdwd itself, told together once a second at most. */
+struct untold {
+	unsigned long n;
+	usec_t gap_usec, credit_usec; /* of all of them */
+	usec_t at;                    /* they are told then */
+};
+
 /* Ways to a datagram's acceptance (notifier tokens). */
 /* RELOAD: without it systemd would end a healthy service. */
 enum token { TOKEN_NONE, TOKEN_READY, TOKEN_TRIGGER, TOKEN_RELOAD };
@@ -155,8 +162,7 @@ struct supervisor {
 
 	enum life_state life;
 	struct counters counters;
-	usec_t stall_told_at;          /* 0: none was yet */
-	unsigned long n_stalls_untold; /* since then */
+	struct untold untold;
 	struct slot *slots;
 	size_t n_slots;
 	ptrdiff_t notify_slot; /* of --notify, -1: none */
@@ -387,7 +393,11 @@ void message_child_gone(struct supervisor *s, int wait_status);
 void message_child_lost(struct supervisor *s, pid_t pid, bool is_decided);
 void message_exec_failed(struct supervisor *s, enum child_stage stage, int error);
 void message_start_timeout(struct supervisor *s, const char *missing);
-void message_stall(struct supervisor *s, usec_t gap, usec_t credit);
+void message_stall(struct supervisor *s, usec_t gap,
+		   usec_t credit); /* now, or by message_turn() once the second is over */
+void message_turn(struct supervisor *s);
+void message_done(struct supervisor *s); /* no turn follows: what would be told soon */
+usec_t message_next_at(const struct supervisor *s);
 void message_adopted(struct supervisor *s, pid_t pid, const char *how);
 void message_hook(struct supervisor *s, const char *what);
 void message_paused(struct supervisor *s, usec_t for_usec, const char *who);

@@ -212,24 +212,42 @@ void message_start_timeout(struct supervisor *s, const char *missing) {
 /* With a short watchdog on a busy machine there may be one in each turn. */
 #define STALL_SPACING USEC_PER_SEC
 
-void message_stall(struct supervisor *s, usec_t gap, usec_t credit) {
+static void tell_stalls(struct supervisor *s) {
 	char message[LOG_MESSAGE_MAX], late[USEC_STR_MAX], given[USEC_STR_MAX];
+	usec_t gap = s->untold.gap_usec, credit = s->untold.credit_usec;
 	struct text t = TEXT_OVER(message);
 
-	if (s->stall_told_at > 0 && s->now < usec_add(s->stall_told_at, STALL_SPACING)) {
-		s->n_stalls_untold++;
-		return;
-	}
 	text_addf(&t,
 		  "sdwd itself did not run for %s; %s%s against the service (machine suspended, "
 		  "sdwd stopped, or no processor time)",
 		  usec_str_short(late, gap), credit >= gap ? "" : usec_str_short(given, credit),
 		  credit >= gap ? "none of it counts" : " of it does not count");
-	if (s->n_stalls_untold > 0)
-		text_addf(&t, "; %lu more before it were not told", s->n_stalls_untold);
-	s->stall_told_at = s->now;
-	s->n_stalls_untold = 0;
+	if (s->untold.n > 1)
+		text_addf(&t, "; in %lu pieces", s->untold.n);
+	s->untold = (struct untold){.at = usec_add(s->now, STALL_SPACING)};
 	emit(s, LOG_LEVEL_WARNING, MESSAGE_ID_STALL, NULL, NULL, message);
+}
+
+void message_stall(struct supervisor *s, usec_t gap, usec_t credit) {
+	s->untold.n++;
+	s->untold.gap_usec = usec_add(s->untold.gap_usec, gap);
+	/* The credit may be more than the gap: that is nothing of another one. */
+	s->untold.credit_usec = usec_add(s->untold.credit_usec, MIN(gap, credit));
+	message_turn(s);
+}
+
+void message_turn(struct supervisor *s) {
+	if (message_next_at(s) <= s->now)
+		tell_stalls(s);
+}
+
+void message_done(struct supervisor *s) {
+	if (s->untold.n > 0)
+		tell_stalls(s);
+}
+
+usec_t message_next_at(const struct supervisor *s) {
+	return s->untold.n > 0 ? s->untold.at : USEC_INFINITY;
 }
 
 void message_adopted(struct supervisor *s, pid_t pid, const char *how) {

@@ -147,6 +147,7 @@ static usec_t next_at(const struct supervisor *s) {
 		s->act.at,           s->ending.at,       s->hold.at,
 		s->pause.at,         control_next_at(s), s->is_reap_due ? s->now : USEC_INFINITY,
 		relay_next_at(s),    s->signals_at,      s->settle_at,
+		message_next_at(s),
 	};
 	usec_t at = USEC_INFINITY;
 
@@ -249,6 +250,7 @@ static void end_turn(struct supervisor *s) {
 	looks_ping(s);
 	status_turn(s);
 	relay_turn(s);
+	message_turn(s);
 	/* After the ping, and all else that matters. */
 	control_turn(s);
 }
@@ -385,6 +387,7 @@ struct supervisor_end supervisor_run(const struct supervisor_setup *setup) {
 			end_turn(s);
 		}
 		reap_last(s);
+		message_done(s);
 	}
 	if (r >= 0)
 		end = ending_result(s);
