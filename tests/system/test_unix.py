@@ -95,10 +95,11 @@ def test_B4_banner_split_over_packets(sdwd, manager, streams, tmp_path):
     (says(b""), "body-mismatch", "the connection was closed without an answer", "10s"),
 ])
 def test_B4_wrong_banner_or_none(sdwd, manager, streams, tmp_path, mode, cause, text, timeout):
-    server = streams(banner(), family="unix", path=tmp_path / "socket", then=mode)
+    server = streams(family="unix", path=tmp_path / "socket", then=banner())
     run = sdwd(f"--unix={server.target}", "--expect=^220 ", "--interval=50ms", "--fall=1", f"--timeout={timeout}",
                "--log-target=stderr")
     manager.wait_ready()
+    server.mode = mode
     run.wait_stderr("; healthy -> unhealthy")
     assert edges(run.stderr())[0][:3] == ("unix", text, cause)
 
