@@ -34,8 +34,9 @@ static ptrdiff_t find_orphans(const struct supervisor *s, pid_t pids[static ORPH
 	ptrdiff_t n = reaper_has_children() ? proc_descendants(pids, ORPHANS_MAX) : 0, kept = 0;
 
 	*ret_has_helpers = false;
+	/* A child that is systemd's own is there to the end: nobody could say what else is left. */
 	if (n < 0)
-		return n;
+		return proc_has_unlisted() ? 0 : n;
 	n = MIN(n, ORPHANS_MAX);
 	for (ptrdiff_t i = 0; i < n; i++) {
 		int r = helpers_have(&s->helpers, pids[i], s->now);

@@ -9,6 +9,7 @@
 
 #include "app/internal.h"
 #include "probe/heartbeat.h"
+#include "sys/proc.h"
 #include "sys/self.h"
 
 static int open_journal(struct supervisor *s) {
@@ -103,6 +104,8 @@ int launch_prepare(struct supervisor *s) {
 	s->notifier.on_sent = status_on_sent;
 	s->notifier.context = s;
 	choose_mode(s);
+	if (s->setup->is_from_manager)
+		proc_note_before();
 	r = signals_open(s->setup->signals);
 	if (r < 0) {
 		log_error("signalfd: %s", strerror(-r));

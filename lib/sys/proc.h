@@ -40,5 +40,15 @@ int proc_is_descendant(pid_t pid);
  */
 ptrdiff_t proc_descendants(pid_t *pids, size_t max);
 
+/*
+ * Where systemd started us, before our own first fork: whom it left us as a child. With PAMName=
+ * that is (sd-pam), of another user, and where /proc hides those of others (ProtectProc=)
+ * proc_descendants() knows it by what is found here.
+ */
+void proc_note_before(void);
+
+/* True where there was such a child, and no /proc of ours: nothing tells it from all later ones. */
+bool proc_has_unlisted(void);
+
 /* /proc/PID/comm, without the line end, cleaned. Returns 0 or a negative errno. */
 int proc_read_comm(pid_t pid, char *buffer, size_t size);

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "sys/proc.h"
+#include "sys/reaper.h"
 
 /*
  * The tree below us, while it grows and falls apart. Level by level: the caller's array is also the
@@ -61,6 +62,22 @@ static bool is_of_systemd(pid_t pid, const struct proc_stat *stat) {
 	       strcmp(name, "(sd-pam)") == 0;
 }
 
+#define HIDDEN_MAX 16
+
+/* Our children from before our own first fork: it is among those of which nothing can be read. */
+static struct {
+	pid_t hidden[HIDDEN_MAX];
+	size_t n_hidden;
+	bool is_unlisted; /* there is one, and no /proc that would tell its pid */
+} from_before;
+
+static bool was_hidden_before(pid_t pid) {
+	for (size_t n = 0; n < from_before.n_hidden; n++)
+		if (from_before.hidden[n] == pid)
+			return true;
+	return false;
+}
+
 static void tree_add(struct tree *t, pid_t pid) {
 	struct proc_stat stat;
 	int r;
@@ -72,7 +89,7 @@ static void tree_add(struct tree *t, pid_t pid) {
 		t->has_moved = true;
 		return;
 	}
-	if (r == 0 && (is_zombie(&stat) || is_of_systemd(pid, &stat)))
+	if (r < 0 ? was_hidden_before(pid) : is_zombie(&stat) || is_of_systemd(pid, &stat))
 		return;
 	if (t->n < t->max)
 		t->pids[t->n] = pid;
@@ -205,4 +222,29 @@ ptrdiff_t proc_descendants(pid_t *pids, size_t max) {
 	if (r < 0)
 		return r;
 	return (ptrdiff_t)t.n;
+}
+
+/* Without that file nothing lists what is hidden, and nobody takes it for an orphan. */
+static void note_hidden(void) {
+	pid_t children[HIDDEN_MAX];
+	struct tree t = {.pids = children, .max = ARRAY_SIZE(children)};
+	struct proc_stat stat;
+
+	(void)read_children(&t, getpid());
+	for (size_t n = 0; n < MIN(t.n, t.max); n++)
+		if (proc_read_stat(children[n], &stat) < 0)
+			from_before.hidden[from_before.n_hidden++] = children[n];
+}
+
+void proc_note_before(void) {
+	if (!reaper_has_children())
+		return;
+	if (proc_is_ours())
+		note_hidden();
+	else
+		from_before.is_unlisted = true;
+}
+
+bool proc_has_unlisted(void) {
+	return from_before.is_unlisted;
 }

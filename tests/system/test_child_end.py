@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import listener
+import mounts
 import runner as runner_module
 from puppet import child, state_of, wait_until  # pylint: disable=unused-import
 
@@ -268,3 +269,25 @@ def test_a_child_from_before_sdwd_is_reaped_and_not_taken_for_its_own(make_runne
         time.sleep(0.02)
     wait_no_zombie(one.pid)
     assert one.terminate() == -signal.SIGTERM
+
+
+# What was there before -------------------------------------------------------------------------------------------
+
+@pytest.mark.option("orphans")
+@pytest.mark.parametrize("hide,user,is_left", [
+    (mounts.hide_others, 65534, False), (mounts.hide_others, 0, True), (mounts.hide_all, 65534, False),
+], ids=["hidden", "own", "no-proc"])
+def test_a_child_from_before_that_is_hidden_is_no_orphan(sdwd, hide, user, is_left):
+    """As systemd's (sd-pam), which is another user's and stays to the end."""
+    def begin():
+        hide()
+        if os.fork() == 0:
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+            mounts.die_with_parent()
+            os.execv("/bin/sleep", ["sleep", "60"])
+
+    one = sdwd(f"--orphans={'term' if is_left else 'wait'}", command=["/bin/true"], preexec=begin)
+    assert one.wait() == 0
+    assert ("left behind" in one.stderr()) == is_left
+    assert "cannot look" not in one.stderr()

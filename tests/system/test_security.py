@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The threat model (CONTRIBUTING.md, SECURITY CONSIDERATIONS in sdwd(1)): what the others can cause, and what they cannot."""
 
-import ctypes
 import json
 import os
 import re
@@ -13,30 +12,19 @@ import pytest
 
 from control import Refused, as_nobody, make_instance  # pylint: disable=unused-import
 from ctl import ctl  # pylint: disable=unused-import
-from names import _CLONE_NEWNS, _MS_PRIVATE, _MS_REC, _bind, _checked, _libc
+from mounts import hide_others, own_mounts
+from names import _bind
 from puppet import child, running, open_fds, wait_until  # pylint: disable=unused-import
 from scripted import serve  # pylint: disable=unused-import
 from streams import answers, banner, streams  # pylint: disable=unused-import
 
 NOBODY = 65534
-CAP_SYS_PTRACE = 19
-PR_CAPBSET_DROP = 24
 
 
 def become_nobody():
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
-
-
-def own_mounts():
-    """In the new process: what is mounted from now on is its own."""
-    _checked(_libc.unshare(_CLONE_NEWNS))
-    _checked(_libc.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None))
-
-
-def mount(kind, target, options):
-    _checked(_libc.mount(kind, target, kind, ctypes.c_ulong(0), options))
 
 
 def send(path, message):
@@ -69,12 +57,9 @@ def test_another_user_who_knows_the_socket_is_refused(running, manager, child, a
 @pytest.mark.parametrize("is_descendant", [False, True])
 def test_where_proc_is_hidden_the_session_or_the_user_tells_who_is_ours(running, manager, child, is_descendant):
     def hide():
-        # As ProtectProc=ptraceable does, in a unit without CAP_SYS_PTRACE. A session whose leader is outside of our pid
-        # namespace has no number, and so proves nothing: one of our own.
+        # A session whose leader is outside of our pid namespace has no number, and so proves nothing: one of our own.
         os.setsid()
-        own_mounts()
-        mount(b"proc", b"/proc", b"hidepid=ptraceable")
-        _checked(_libc.prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0))
+        hide_others()
 
     running("--notify-access=all", preexec=hide)
     path = child("os.environ['NOTIFY_SOCKET']")

@@ -162,8 +162,14 @@ setsid sleep 3600 &
 """
 
 
+# Where its own user may not read of systemd's child in /proc, and where nobody may read anything there.
+HIDINGS = {"seen": [], "invisible": ["ProtectProc=invisible"], "noaccess": ["ProtectProc=noaccess"],
+           "no-proc": ["InaccessiblePaths=/proc"]}
+
+
 @pytest.mark.option("orphans")
-def test_a_session_of_pam_ends_as_without_sdwd(systemd, sdwd_path, tmp_path):
+@pytest.mark.parametrize("hiding", HIDINGS)
+def test_a_session_of_pam_ends_as_without_sdwd(systemd, sdwd_path, tmp_path, hiding):
     """systemd leaves a child of the main process there, which ends the session once that is gone: it is none of ours."""
     sdwd, _ = wrapped.install(systemd, sdwd_path, wrapped.script(tmp_path, "session", SESSION))
     for side, command, kind in (("bare", "", "simple"), ("under", f"{sdwd} --", "notify"),
@@ -172,20 +178,33 @@ def test_a_session_of_pam_ends_as_without_sdwd(systemd, sdwd_path, tmp_path):
         systemd.write(f"/etc/pam.d/{name}", PAM)
         systemd.unit(side, wrapped.unit_text(
             f"{command} /bin/sleep 0.5".strip(), f"Type={kind}", "User=daemon", f"PAMName={name}", "KillMode=control-group",
-            f"RuntimeDirectory={name}", "RuntimeDirectoryPreserve=yes", "RemainAfterExit=yes"))
+            f"RuntimeDirectory={name}", "RuntimeDirectoryPreserve=yes", "RemainAfterExit=yes", *HIDINGS[hiding]))
         systemd.start(side)
         systemd.wait_state(side, SubState="exited")
         wrapped.wait_for(lambda name=name: systemd.run("cat", f"/run/{name}/told").stdout.split()
                          == ["open_session", "close_session"], f"{side}: the end of the session")
-        assert not wrapped.has(systemd, side, "left behind"), systemd.describe(side)
+        for word in ("left behind", "cannot look"):
+            assert not wrapped.has(systemd, side, word), systemd.describe(side)
 
 
 @pytest.mark.option("forking")
-def test_a_session_of_pam_is_no_daemon(systemd, sdwd_path, tmp_path):
+@pytest.mark.parametrize("hiding", ["seen", "invisible", "noaccess"])
+def test_a_session_of_pam_is_no_daemon(systemd, sdwd_path, tmp_path, hiding):
     sdwd, program = wrapped.install(systemd, sdwd_path, wrapped.script(tmp_path, "forks", FORKS))
     systemd.write(f"/etc/pam.d/{systemd.name('forks')}", PAM.replace("pam_exec.so /usr/local/libexec/of-tests/session",
                                                                      "pam_permit.so"))
     systemd.unit("forks", wrapped.unit_text(f"{sdwd} --forking -- {program}", "User=daemon",
-                                            f"PAMName={systemd.name('forks')}"))
+                                            f"PAMName={systemd.name('forks')}", *HIDINGS[hiding]))
     systemd.start("forks")
     assert wrapped.has(systemd, "forks", "(the one process that remained)"), systemd.describe("forks")
+
+
+@pytest.mark.option("orphans")
+def test_what_a_shell_began_before_sdwd_is_left_behind(systemd, sdwd_path, tmp_path):
+    """Its readable children from before are no sessions of PAM."""
+    sdwd, = wrapped.install(systemd, sdwd_path)
+    systemd.unit("shell", wrapped.unit_text(f"/bin/sh -c 'sleep 3600 & exec {sdwd} -- /bin/sleep 0.5'", "User=daemon",
+                                            "ProtectProc=invisible"))
+    systemd.start("shell")
+    systemd.wait_state("shell", SubState="dead")
+    assert wrapped.has(systemd, "shell", "1 process left behind, got SIGTERM"), systemd.describe("shell")
