@@ -160,43 +160,72 @@ int self_set_oom_score(int adjust) {
 }
 
 /*
- * Only these lose something by a fork: real-time policies, and nice values below 0 (sched(7)). Of
- * all others nothing is asked by a system call that a filter may not know.
+ * Only these lose something by a fork: real-time policies, and nice values below 0 (sched(7)). 1
+ * where we have one, 0, or a negative errno where /proc does not say it. Of all others nothing is
+ * asked by a system call that a filter may not know.
  */
-static bool has_what_a_fork_resets(void) {
+static int is_raised(void) {
 	struct proc_stat stat;
+	int r = proc_read_stat(getpid(), &stat);
 
-	return proc_read_stat(getpid(), &stat) == 0 && stat.priority < 20;
+	return r < 0 ? r : stat.priority < 20;
 }
 
-/* In a forked process: async-signal-safe. */
-static int take_given(int unused) {
+/* 1 where a fork of @pid, which is us or our parent, resets it; 0; or a negative errno. */
+static int find_given(pid_t pid) {
+	given.policy = sched_getscheduler(pid);
+	if (given.policy < 0)
+		return -errno;
+	if (!(given.policy & SCHED_RESET_ON_FORK))
+		return 0;
+	errno = 0;
+	given.nice = getpriority(PRIO_PROCESS, (id_t)pid);
+	if (errno != 0 || sched_getparam(pid, &given.parameters) < 0)
+		return -errno;
+	return 1;
+}
+
+static int take_given(void) {
 	if (sched_setscheduler(0, given.policy, &given.parameters) < 0 ||
 	    setpriority(PRIO_PROCESS, 0, given.nice) < 0)
 		return -errno;
 	return 0;
 }
 
-int self_keep_scheduling(void) {
-	int error = 0, r;
+#define NOTHING_RESET (-ENODATA)
 
-	if (!has_what_a_fork_resets())
+/* In a forked process, whose own scheduling shows first whether anything was reset at all: of most
+ * units nothing was. */
+static int try_to_take(int parent) {
+	int raised = is_raised(), r;
+
+	if (raised > 0)
+		return NOTHING_RESET;
+	r = find_given(parent);
+	if (r == 0 || (r < 0 && raised < 0))
+		return NOTHING_RESET;
+	return r < 0 ? r : take_given();
+}
+
+int self_keep_scheduling(void) {
+	int raised = is_raised(), error = 0, r;
+
+	if (raised == 0)
 		return 0;
-	given.policy = sched_getscheduler(0);
-	if (given.policy < 0 || !(given.policy & SCHED_RESET_ON_FORK))
+	r = try_out(try_to_take, getpid(), &error);
+	/* It may be that nothing was reset. */
+	if (r == SELF_DEADLY && raised < 0)
 		return 0;
-	errno = 0;
-	given.nice = getpriority(PRIO_PROCESS, 0);
-	if (errno != 0 || sched_getparam(0, &given.parameters) < 0)
-		return -errno;
-	r = try_out(take_given, 0, &error);
-	given.is_reset = r == 0 && error == 0;
-	return r == 0 ? error : r;
+	if (r != 0 || error != 0)
+		return r == 0 && error != NOTHING_RESET ? error : r;
+	r = find_given(getpid());
+	given.is_reset = r > 0;
+	return MIN(r, 0);
 }
 
 void self_pass_on_scheduling(void) {
 	if (given.is_reset)
-		(void)take_given(0);
+		(void)take_given();
 }
 
 int self_become_subreaper(void) {

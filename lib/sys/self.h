@@ -20,7 +20,8 @@ int self_become_subreaper(void); /* before the fork; the child does not inherit 
 /*
  * Under SCHED_RESET_ON_FORK (CPUSchedulingResetOnFork=) a policy and a nice value that the command
  * would have got would end with sdwd. The first, before the fork, finds out whether the child may
- * have them (as above); the second gives them to it, and is async-signal-safe.
+ * have them (as above); the second gives them to it, and is async-signal-safe. Without /proc, and
+ * where not even asking is allowed, nothing is told and nothing given.
  */
 int self_keep_scheduling(void);
 void self_pass_on_scheduling(void);

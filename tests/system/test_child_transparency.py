@@ -14,6 +14,7 @@ import time
 import pytest
 
 import listener
+import mounts
 import runner as runner_module
 from puppet import open_fds, wait_until
 
@@ -166,6 +167,23 @@ def test_what_a_fork_resets_is_the_childs_too(both, policy, priority, nice):
     changed = differences(bare, wrapped)
     # The runner's own files, one for each run.
     assert {key for key in changed if key not in ("fd 1", "fd 2")} == set()
+
+
+@pytest.mark.parametrize("policy,priority,nice", [(os.SCHED_FIFO, 3, 5), (os.SCHED_OTHER, 0, -5), (os.SCHED_OTHER, 0, 0)],
+                         ids=["fifo", "nice", "flag"])
+@pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "kept"])
+def test_what_a_fork_resets_is_the_childs_too_without_proc(sdwd, policy, priority, nice, is_reset):
+    flag = os.SCHED_RESET_ON_FORK if is_reset else 0
+
+    def begin():
+        mounts.hide_all()
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        os.sched_setscheduler(0, policy | flag, os.sched_param(priority))
+
+    asks = "import os; print(os.sched_getscheduler(0), os.sched_getparam(0).sched_priority, os.getpriority(os.PRIO_PROCESS, 0))"
+    one = sdwd(command=["/usr/bin/python3", "-I", "-S", "-c", asks], preexec=begin, notify=False)
+    assert one.wait() == 0 and one.stdout() == f"{policy | flag} {priority} {nice}\n"
+    assert "SCHED_RESET_ON_FORK" not in one.stderr()
 
 
 def test_a_policy_that_the_child_may_not_have_is_told(sdwd):

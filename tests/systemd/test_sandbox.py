@@ -264,6 +264,8 @@ LIBEV = next(iter(glob.glob("/usr/lib/*/libev.so.4") + glob.glob("/usr/lib*/libe
 CANNOT = "--exec=/usr/bin/true --interval=1s --timeout=1s"
 SELF = "--rtprio=5 --nice=-3 --mlock"
 NOT_DONE = "not done: SystemCallFilter= of the unit would kill sdwd for it"
+RESET = "SCHED_RESET_ON_FORK: the command does not get the scheduling of the unit: SystemCallFilter= would kill it for that"
+SCHEDULER = "sched_getscheduler sched_getparam getpriority"
 HTTP = "--http=http://127.0.0.1:{port}/ --interval=1s --timeout=900ms"
 
 LACKS = {
@@ -294,8 +296,15 @@ LACKS = {
                            "--mlock: not done: Operation not permitted", "ready after"], "success", 0),
     "scheduling": Lack(["CPUSchedulingPolicy=rr", "CPUSchedulingPriority=2", "CPUSchedulingResetOnFork=yes",
                         "SystemCallFilter=@system-service", "SystemCallFilter=~@resources"], "", [
-        "SCHED_RESET_ON_FORK: the command does not get the scheduling of the unit: SystemCallFilter= would kill it for that",
-        "ready after"], "success", 0),
+        RESET, "ready after"], "success", 0),
+    # What sdwd itself asks of its scheduling is no reason to die.
+    "scheduler": Lack(["Nice=-5", "SystemCallFilter=@system-service", f"SystemCallFilter=~{SCHEDULER}"], "", ["ready after"],
+                      "success", 0),
+    "real-time": Lack(["CPUSchedulingPolicy=rr", "CPUSchedulingPriority=2", "SystemCallFilter=@system-service",
+                       f"SystemCallFilter=~{SCHEDULER}"], "", ["ready after"], "success", 0),
+    "scheduler-reset": Lack(["Nice=-5", "CPUSchedulingPolicy=other", "CPUSchedulingResetOnFork=yes",
+                             "SystemCallFilter=@system-service", f"SystemCallFilter=~{SCHEDULER}"], "",
+                            [RESET, "ready after"], "success", 0),
 }
 
 
