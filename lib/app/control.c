@@ -13,7 +13,6 @@
 
 #include "app/internal.h"
 #include "sys/peer_sock.h"
-#include "sys/spawn.h"
 
 /* From one piece of work to the next: at most so many replies in a second. */
 #define WORK_SPACING (2 * USEC_PER_MSEC)
@@ -21,8 +20,6 @@
 /* After an accept(2) that failed for want of something. */
 #define ACCEPT_AGAIN USEC_PER_SEC
 #define WATCH_SPACING USEC_PER_SEC
-/* From one process that closes what we must not to the next. */
-#define CLOSE_SPACING (500 * USEC_PER_MSEC)
 /* For a reply to be taken, and for a call to come. */
 #define REPLY_PATIENCE (10 * USEC_PER_SEC)
 #define IDLE_PATIENCE (60 * USEC_PER_SEC)
@@ -54,23 +51,8 @@ static void listen_to(struct control_client *client) {
 }
 
 static void end_connection(struct control *c, int fd) {
-	if (peer_hang_up(fd))
-		return;
-	assert(c->n_unclosed < ARRAY_SIZE(c->unclosed));
-	c->unclosed[c->n_unclosed++] = fd;
-}
-
-static void close_unclosed(struct supervisor *s) {
-	struct control *c = &s->control;
-	pid_t pid;
-
-	if (c->n_unclosed == 0 || c->unclosed_at > s->now)
-		return;
-	c->unclosed_at = usec_add(s->now, CLOSE_SPACING);
-	if (spawn_close(c->unclosed, c->n_unclosed, &pid) < 0)
-		return;
-	c->n_unclosed = 0;
-	helpers_add(&s->helpers, pid);
+	if (!peer_hang_up(fd))
+		unclosed_add(c->unclosed, fd);
 }
 
 static void drop(struct control *c, size_t i) {
@@ -174,10 +156,10 @@ static void accept_some(struct supervisor *s) {
 	int n = 0;
 
 	/* There is room in unclosed for all clients that we have, at any time. */
-	while (n < ACCEPTS_PER_TURN && c->n_unclosed < CONTROL_CLIENTS_MAX && accept_one(s))
+	while (n < ACCEPTS_PER_TURN && unclosed_has_room(c->unclosed, 1) && accept_one(s))
 		n++;
-	if (c->n_unclosed >= CONTROL_CLIENTS_MAX)
-		c->accept_at = MAX(c->accept_at, c->unclosed_at);
+	if (!unclosed_has_room(c->unclosed, 1))
+		c->accept_at = MAX(c->accept_at, c->unclosed->at);
 	/* What waits still wakes us again. */
 	c->is_ready = c->accept_at > s->now;
 	if (!c->is_ready)
@@ -316,7 +298,6 @@ void control_turn(struct supervisor *s) {
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (c->clients[i] && c->clients[i]->close_at <= s->now)
 			drop(c, i);
-	close_unclosed(s);
 	if (c->work_at > s->now)
 		return;
 	if (c->is_ready && c->accept_at <= s->now) {
@@ -335,8 +316,6 @@ usec_t control_next_at(const struct supervisor *s) {
 
 	if (c->is_ready)
 		at = MAX(work_at, c->accept_at);
-	if (c->n_unclosed > 0)
-		at = MIN(at, MAX(c->unclosed_at, s->now));
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		const struct control_client *client = c->clients[i];
 
@@ -357,6 +336,7 @@ void control_changed(struct supervisor *s) {
 
 void control_init(struct supervisor *s) {
 	s->control.sock.fd = -1;
+	s->control.unclosed = &s->unclosed;
 	ev_io_init(&s->control.io, on_listener, -1, EV_READ);
 }
 

@@ -17,6 +17,7 @@
 
 struct control;
 struct supervisor;
+struct unclosed;
 
 struct control_client {
 	struct control *control; /* borrowed */
@@ -42,14 +43,12 @@ struct control {
 	struct ev_loop *loop;                                /* borrowed */
 	bool is_ready;                                       /* somebody waits to be accepted */
 	struct control_client *clients[CONTROL_CLIENTS_MAX]; /* owned; NULL: free */
-	int unclosed[2 * CONTROL_CLIENTS_MAX];               /* see peer_hang_up() */
-	size_t n_unclosed;
-	usec_t unclosed_at;   /* no process for them before */
-	size_t next;          /* whose turn it is first */
-	uint64_t last_number; /* of a client */
-	uint64_t changes;     /* of what a watcher is shown */
-	usec_t work_at;       /* nothing is done before */
-	usec_t accept_at;     /* nobody is accepted before */
+	struct unclosed *unclosed;                           /* borrowed; see peer_hang_up() */
+	size_t next;                                         /* whose turn it is first */
+	uint64_t last_number;                                /* of a client */
+	uint64_t changes;                                    /* of what a watcher is shown */
+	usec_t work_at;                                      /* nothing is done before */
+	usec_t accept_at;                                    /* nobody is accepted before */
 };
 
 /* control_reply.c: the texts of replies, allocated; *@ret_length counts their NUL.  NULL: no

@@ -9,6 +9,7 @@
 #include "app/helpers.h"
 #include "app/prober.h"
 #include "app/supervisor.h"
+#include "app/unclosed.h"
 #include "core/allowance.h"
 #include "core/late.h"
 #include "core/lifecycle.h"
@@ -221,6 +222,7 @@ struct supervisor {
 	struct hold hold;
 	struct prober prober;
 	struct monitor monitor;
+	struct unclosed unclosed;
 	char status_sent[NOTIFY_MSG_MAX];
 	char child_status[2048];         /* its STATUS=, clean; empty: none */
 	struct notify_datagram datagram; /* the one being worked on */

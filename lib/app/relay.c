@@ -19,8 +19,7 @@
 #define TURN_MAX 64
 #define TURN_USEC ALLOWANCE_BURST
 
-/* The kernel's queue (net.unix.max_dgram_qlen) is 512 on systemd's machines: twice that in turns.
- */
+/* The kernel's queue (net.unix.max_dgram_qlen) is 512 with systemd: twice that in turns. */
 #define DRAIN_TURNS 16
 
 /* Of the notifier's queue this is left to what sdwd itself has to say. */
@@ -233,16 +232,18 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	}
 }
 
+/* No room is left for what a message makes us say, or for what it brings along. */
+static bool is_full(const struct supervisor *s) {
+	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX - OWN_ROOM ||
+	       !unclosed_has_room(&s->unclosed, NOTIFY_DATAGRAM_FDS_MAX);
+}
+
 /*
  * The manager does not read: leave the child's messages where they are, as the manager's own full
  * queue would, and lose none.  Also while a ping waits: it goes before all that the child says.
  */
 static bool is_crowded(const struct supervisor *s) {
-	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX / 2 || looks_owe_ping(s);
-}
-
-static bool is_full(const struct supervisor *s) {
-	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX - OWN_ROOM;
+	return s->notifier.n_entries >= NOTIFIER_QUEUE_MAX / 2 || looks_owe_ping(s) || is_full(s);
 }
 
 static bool is_waiting(struct supervisor *s) {
@@ -270,8 +271,10 @@ static bool drain(struct supervisor *s, bool is_patient) {
 			return false;
 		}
 		late_read(&s->late);
-		if (r == -EBADMSG)
+		if (r == -EBADMSG) {
+			unclosed_take(s, d);
 			continue;
+		}
 		/* What waits there is still there; the loop comes back for it. */
 		if (r < 0 && ++s->n_relay_faults < RELAY_FAULTS_MAX)
 			return false;
@@ -285,7 +288,7 @@ static bool drain(struct supervisor *s, bool is_patient) {
 		s->n_relay_faults = 0;
 		s->now = usec_now();
 		take(s, d);
-		notify_datagram_done(d);
+		unclosed_take(s, d);
 		if (usec_now() >= until_at)
 			break;
 	}

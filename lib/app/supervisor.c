@@ -148,6 +148,7 @@ static usec_t next_at(const struct supervisor *s) {
 		s->pause.at,         control_next_at(s), s->is_reap_due ? s->now : USEC_INFINITY,
 		relay_next_at(s),    s->signals_at,      s->settle_at,
 		message_next_at(s),
+		unclosed_next_at(s),
 	};
 	usec_t at = USEC_INFINITY;
 
@@ -253,6 +254,7 @@ static void end_turn(struct supervisor *s) {
 	message_turn(s);
 	/* After the ping, and all else that matters. */
 	control_turn(s);
+	unclosed_turn(s);
 }
 
 static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {

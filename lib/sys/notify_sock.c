@@ -319,14 +319,29 @@ void notify_datagram_sent(struct notify_datagram *d) {
 	d->n_fds = 0;
 }
 
+/* With a Unix socket go those that are in its queue, of which nobody knows. */
+static bool may_hold_others(int fd) {
+	socklen_t size = sizeof(int);
+	int family;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX;
+}
+
 /* Whoever closes a socket last waits for what it did not send yet, as long as SO_LINGER says
  * (socket(7)), O_NONBLOCK or not. */
 void notify_datagram_done(struct notify_datagram *d) {
 	struct linger off = {0};
+	size_t n_left = 0;
 
-	for (size_t i = 0; i < d->n_fds; i++)
+	for (size_t i = 0; i < d->n_fds; i++) {
+		if (may_hold_others(d->fds[i])) {
+			d->fds[n_left++] = d->fds[i];
+			continue;
+		}
 		(void)setsockopt(d->fds[i], SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-	notify_datagram_sent(d);
+		fd_close(d->fds[i]);
+	}
+	d->n_fds = n_left;
 }
 
 void notify_sock_close(struct notify_sock *s) {

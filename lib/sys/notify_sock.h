@@ -27,8 +27,8 @@ struct notify_datagram {
 	pid_t pid; /* sender, as the kernel says */
 	uid_t uid;
 	int fds[NOTIFY_DATAGRAM_FDS_MAX];
-	size_t n_fds; /* owned by the caller after notify_sock_receive(): send on or
-			 notify_datagram_done() */
+	size_t n_fds; /* owned by the caller after notify_sock_receive(): send on, or
+			 notify_datagram_done(), and what that leaves */
 };
 
 /*
@@ -46,8 +46,8 @@ int notify_sock_open_in(struct notify_sock *s, const char *const *places);
 
 /*
  * One datagram. Returns 1 with *@d filled, 0 (nothing waits), -EBADMSG (one was dropped: go on;
- * @d->pid is its sender or 0), or another negative errno (the socket is broken). Only after 1 does
- * @d hold fds.
+ * @d->pid is its sender or 0; of its fds those are left that notify_datagram_done() leaves), or
+ * another negative errno (the socket is broken).
  */
 int notify_sock_receive(struct notify_sock *s, struct notify_datagram *d);
 
@@ -57,7 +57,10 @@ bool notify_sock_has_more(const struct notify_sock *s);
 /* Closes our copies of fds that were sent on; nothing of them changes. */
 void notify_datagram_sent(struct notify_datagram *d);
 
-/* Closes the fds that nobody wants. None of them holds us, whatever its sender made of it. */
+/*
+ * Closes the fds that nobody wants, but for Unix sockets, which stay in @d: to close those may take
+ * as long as their sender likes, and is for spawn_close(). The others hold us up by nothing.
+ */
 void notify_datagram_done(struct notify_datagram *d);
 
 /* Closes and removes socket and folder. Also on an @s that failed to open, or is closed. */

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from flood import STRANGER, Measure, floods, prepare, send_and_hear  # pylint: disable=unused-import
-from puppet import child, state_of, wait_until  # pylint: disable=unused-import
+from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
 from runner import descendants, stat_of
 
 CLONE_NEWNET = 0x40000000
@@ -131,8 +131,10 @@ def test_a_flood_of_those_who_may_not_send(sdwd, manager, child, floods, user, t
     assert run.wait() == -signal.SIGTERM
 
 
-def test_a_socket_that_lingers_holds_up_nothing(busy, manager, child):
+@pytest.mark.parametrize("is_inside", [False, True], ids=["itself", "in-a-queue"])
+def test_a_socket_that_lingers_holds_up_nothing(busy, manager, child, is_inside):
     run = busy()
+    before = len(open_fds(run.pid))
     address = child("os.environ['NOTIFY_SOCKET']")
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as relay:
         client = socket.create_connection(server.getsockname())
@@ -145,11 +147,34 @@ def test_a_socket_that_lingers_holds_up_nothing(busy, manager, child):
         run.signal(signal.SIGSTOP)
         wait_until(lambda: state_of(run.pid) == "T", "stop")
         relay.connect(address)
-        socket.send_fds(relay, [b"X_A=1"], [client.fileno()])
+        if is_inside:
+            # It ends with the queue that it is in.
+            for side in (pair := socket.socketpair()):
+                socket.send_fds(side, [b"x"], [client.fileno()])
+        given = pair if is_inside else [client]
+        socket.send_fds(relay, [b"X_A=1"], [one.fileno() for one in given])
         client.close()
+        for one in given:
+            one.close()
         run.signal(signal.SIGCONT)
         run.wait_stderr("refused")
         manager.wait_ping(count=2)
+        wait_until(lambda: len(open_fds(run.pid)) == before, "end of what was sent")
+
+
+def test_sockets_that_nobody_wants_are_closed(busy, manager, child):
+    """More of them at once than are kept: the relay waits meanwhile, and nothing is lost."""
+    run = busy()
+    before = len(open_fds(run.pid))
+    child("notify('NOTIFYACCESS=all')")
+    address = child("os.environ['NOTIFY_SOCKET']")
+    child("pair = socket.socketpair()")
+    child("fds = [one.fileno() for one in pair] * 100")
+    child(f"s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect({address!r}); "
+          "[socket.send_fds(s, [b'X_A=%d' % n], fds) for n in range(8)]")
+    manager.wait_for("X_A=7")
+    assert [d.fields["X_A"] for d in manager.matching("X_A=")] == [str(n) for n in range(8)]
+    wait_until(lambda: len(open_fds(run.pid)) == before, "end of what was sent")
 
 
 def test_a_ping_goes_before_all_that_the_child_says(busy, manager, child, floods):

@@ -198,6 +198,28 @@ static void test_a_socket_that_lingers_does_not_hold_us(void **state) {
 	fd_close(peer[1]);
 }
 
+/* What is in its queue would end with it, and may linger. */
+static void test_unix_sockets_are_left(void **state) {
+	struct world *w = *state;
+	int pair[2], fds[3];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	fds[0] = fds[2] = STDIN_FILENO;
+	fds[1] = pair[0];
+	send_bytes(w, "X=1", 3, fds, 3);
+	assert_int_equal(notify_sock_receive(&w->s, &w->d), 1);
+	notify_datagram_done(&w->d);
+	assert_int_equal(w->d.n_fds, 1);
+	notify_datagram_sent(&w->d);
+	/* Also of a message that is dropped. */
+	send_bytes(w, "X\0Y", 3, fds, 3);
+	assert_int_equal(notify_sock_receive(&w->s, &w->d), -EBADMSG);
+	assert_int_equal(w->d.n_fds, 1);
+	notify_datagram_sent(&w->d);
+	fd_close(pair[0]);
+	fd_close(pair[1]);
+}
+
 /* What went up is the manager's: it stays as the child made it. */
 static void test_a_socket_that_went_up_stays_as_it_was(void **state) {
 	struct world *w = *state;
@@ -602,6 +624,7 @@ int main(void) {
 		IN_WORLD(test_a_message_comes_with_its_sender),
 		IN_WORLD(test_fds_come_and_are_closed),
 		IN_WORLD(test_a_socket_that_lingers_does_not_hold_us),
+		IN_WORLD(test_unix_sockets_are_left),
 		IN_WORLD(test_a_socket_that_went_up_stays_as_it_was),
 		IN_WORLD(test_size_limit_is_exact),
 		IN_WORLD(test_nul_inside_drops),

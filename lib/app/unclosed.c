@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/unclosed.h"
+
+#include "app/internal.h"
+#include "sys/spawn.h"
+
+/* From one process to the next. */
+#define CLOSE_SPACING (500 * USEC_PER_MSEC)
+
+bool unclosed_has_room(const struct unclosed *u, size_t n) {
+	return u->n + n + CONTROL_CLIENTS_MAX <= ARRAY_SIZE(u->fds);
+}
+
+void unclosed_add(struct unclosed *u, int fd) {
+	if (u->n < ARRAY_SIZE(u->fds))
+		u->fds[u->n++] = fd;
+}
+
+static void close_all(struct supervisor *s) {
+	struct unclosed *u = &s->unclosed;
+	pid_t pid;
+
+	u->at = usec_add(s->now, CLOSE_SPACING);
+	if (spawn_close(u->fds, u->n, &pid) < 0)
+		return;
+	u->n = 0;
+	helpers_add(&s->helpers, pid);
+}
+
+void unclosed_take(struct supervisor *s, struct notify_datagram *d) {
+	notify_datagram_done(d);
+	for (size_t i = 0; i < d->n_fds; i++)
+		unclosed_add(&s->unclosed, d->fds[i]);
+	d->n_fds = 0;
+	if (!unclosed_has_room(&s->unclosed, NOTIFY_DATAGRAM_FDS_MAX))
+		close_all(s);
+}
+
+void unclosed_turn(struct supervisor *s) {
+	if (s->unclosed.n > 0 && s->unclosed.at <= s->now)
+		close_all(s);
+}
+
+usec_t unclosed_next_at(const struct supervisor *s) {
+	return s->unclosed.n > 0 ? MAX(s->unclosed.at, s->now) : USEC_INFINITY;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/defs.h"
+#include "sys/notify_sock.h"
+
+/*
+ * Unix sockets in whose queues others may have left sockets of theirs: whoever closes the last one
+ * of such a socket waits as long as its SO_LINGER says (socket(7)).  They are kept until a process
+ * that is forked for it closes all of them and ends, which waits for nothing (spawn_close()).
+ */
+
+#define UNCLOSED_MAX 512
+
+struct supervisor;
+
+struct unclosed {
+	int fds[UNCLOSED_MAX];
+	size_t n;
+	usec_t at; /* no process for them before */
+};
+
+/* True where @n more may come, and as many as there are clients of the control socket. */
+bool unclosed_has_room(const struct unclosed *u, size_t n);
+
+/* Takes @fd. Where there is no room at all it stays open for good: better than to wait. */
+void unclosed_add(struct unclosed *u, int fd);
+
+/*
+ * Takes the fds of @d that nobody wants: those that hold nobody up are closed at once. So are all
+ * where there would be no room for those of another one: who sends them without end must not keep
+ * others from being heard.
+ */
+void unclosed_take(struct supervisor *s, struct notify_datagram *d);
+
+/* At the end of a turn; where no process can be forked, again a moment later. */
+void unclosed_turn(struct supervisor *s);
+usec_t unclosed_next_at(const struct supervisor *s);
