@@ -19,6 +19,10 @@ static void on_helper(struct probe_owner *owner, struct probe *p, pid_t pid) {
 	helpers_add(&supervisor_of(owner)->helpers, pid);
 }
 
+static void on_unclosed(struct probe_owner *owner, struct probe *p, int fd) {
+	unclosed_add(&supervisor_of(owner)->unclosed, fd);
+}
+
 static bool is_helper(struct probe_owner *owner, pid_t pid) {
 	const struct supervisor *s = supervisor_of(owner);
 
@@ -54,6 +58,7 @@ const struct probe_owner owner_of_probes = {
 	.on_words = on_words,
 	.environment = environment_of_probe,
 	.on_helper = on_helper,
+	.on_unclosed = on_unclosed,
 	.is_helper = is_helper,
 	.ask = ask,
 	.ask_expire = ask_expire,

@@ -116,6 +116,14 @@ static void on_helper(struct probe_owner *owner, struct probe *p, pid_t pid) {
 	l->has_helper = true;
 }
 
+/* Where there is no process for it, it ends with us. */
+static void on_unclosed(struct probe_owner *owner, struct probe *p, int fd) {
+	pid_t pid;
+
+	if (spawn_close(&fd, 1, &pid) == 0)
+		on_helper(owner, p, pid);
+}
+
 static bool is_helper(struct probe_owner *owner, pid_t pid) {
 	/* Only --peer=child asks, and there is no child. */
 	return false;
@@ -145,6 +153,7 @@ static const struct probe_owner trial_owner = {
 	.on_words = on_words,
 	.environment = environment,
 	.on_helper = on_helper,
+	.on_unclosed = on_unclosed,
 	.is_helper = is_helper,
 	.ask = ask,
 	.ask_expire = ask_expire,

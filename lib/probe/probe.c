@@ -8,7 +8,6 @@
 #include "probe/remote.h"
 #include "sys/dial.h"
 #include "sys/peer_sock.h"
-#include "sys/spawn.h"
 
 static const struct probe_class *class_of(const struct probe_kind *kind) {
 	for (size_t i = 0; probe_registry[i]; i++)
@@ -58,13 +57,10 @@ ssize_t probe_recv(const struct dial_target *server, int fd, void *buffer, size_
 }
 
 void probe_hang_up(struct probe *p, const struct dial_target *server, int fd) {
-	pid_t pid;
-
 	if (!is_unix(server)) {
 		fd_close(fd);
 		return;
 	}
-	/* Where there is no process for it the fd stays: better than to wait. */
-	if (!peer_hang_up(fd) && spawn_close(&fd, 1, &pid) == 0)
-		p->owner->on_helper(p->owner, p, pid);
+	if (!peer_hang_up(fd))
+		p->owner->on_unclosed(p->owner, p, fd);
 }

@@ -51,6 +51,9 @@ struct probe_owner {
 	/* @p has started @pid (spawn_start()), which is none of the service's processes. */
 	void (*on_helper)(struct probe_owner *owner, struct probe *p, pid_t pid);
 
+	/* Takes @fd of a connection that peer_hang_up() could not close. */
+	void (*on_unclosed)(struct probe_owner *owner, struct probe *p, int fd);
+
 	/* True where @pid is none of the service's processes, but one of a check or hook, whichever
 	 * probe runs it. */
 	bool (*is_helper)(struct probe_owner *owner, pid_t pid);

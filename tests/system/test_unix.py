@@ -3,14 +3,16 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
-from puppet import child, open_fds  # pylint: disable=unused-import
+from puppet import child, open_fds, wait_until  # pylint: disable=unused-import
 from scripted import edges, outcomes
 from streams import answers, banner, pieces, says, silent, stoppable, streams  # pylint: disable=unused-import
 from test_tcp import refusal
@@ -260,6 +262,49 @@ while True:
     os.close(go[1])
     os.wait()
 """
+
+
+@contextlib.contextmanager
+def gives_files(name):
+    """Answers hello, and with a file."""
+    def serve():
+        with contextlib.suppress(OSError), open("/dev/null", "rb") as null:
+            while True:
+                with server.accept()[0] as client, contextlib.suppress(OSError):
+                    socket.send_fds(client, [b"hello"], [null.fileno()])
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("\0" + name)
+        server.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_connection_that_no_process_could_close_is_closed_later(sdwd):
+    name, user = f"sdwd-test-unix-{os.getpid()}", 100000 + os.getpid()
+
+    def become_user():
+        resource.setrlimit(resource.RLIMIT_NPROC, (1000, 1000))
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+
+    def limit_processes(n):
+        subprocess.run(["prlimit", f"--pid={run.pid}", f"--nproc={n}:"], user=user, group=user, extra_groups=[], check=True)
+
+    with gives_files(name):
+        run = sdwd(f"--unix=@{name}", "--expect=hello", "--optional", "--interval=50ms", *SEEN, notify=False,
+                   preexec=become_user)
+        run.wait_stderr("read-failed")
+        before = len(open_fds(run.pid))
+        limit_processes(1)
+        wait_until(lambda: len(open_fds(run.pid)) > before + 20, "connections that are kept")
+        limit_processes(1000)
+        wait_until(lambda: len(open_fds(run.pid)) < before + 10, "their end")
+        assert run.terminate() == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("options", [
