@@ -17,6 +17,9 @@ int match_new(const char *source, struct pattern **ret, struct text *error) {
 		/* libc's words would need its regcomp(3), which takes all memory for some. */
 		text_addf(error, "%s is no regular expression: %s", opt_quoted(quoted, source),
 			  problem);
+	else if (r == -E2BIG && problem)
+		text_addf(error, "%s is too large to match quickly (%s)",
+			  opt_quoted(quoted, source), problem);
 	else if (r == -E2BIG)
 		text_addf(error, "%s is too large to match quickly (more than %d steps)",
 			  opt_quoted(quoted, source), PATTERN_STEPS_MAX);

@@ -149,7 +149,7 @@ int pattern_new(const char *source, struct pattern **ret, const char **problem) 
 		       *fitted;
 	int r = tree && p ? make_all(p, tree, source) : -ENOMEM;
 
-	if (r == -EINVAL)
+	if (r == -EINVAL || r == -E2BIG)
 		*problem = tree->problem;
 	free(tree);
 	if (r < 0) {

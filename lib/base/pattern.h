@@ -16,7 +16,8 @@
 struct pattern;
 
 /* Compiles @source. Returns 0 with *@ret, -EINVAL (malformed, or with a back-reference; *@problem
- * says what, static), -E2BIG, or -ENOMEM. Whatever @source is, it takes little time and memory. */
+ * says what, static), -E2BIG (*@problem says of what, NULL: steps), or -ENOMEM. Whatever @source
+ * is, it takes little time and memory. */
 int pattern_new(const char *source, struct pattern **ret, const char **problem);
 
 void pattern_free(struct pattern *p);

@@ -141,8 +141,7 @@ static int take_element(struct parser *p, struct pattern_set *s, unsigned char *
 	return 0;
 }
 
-/* An element, or two with a '-' between. A '-' that does not stand there is the first or the last.
- */
+/* An element, or two with a '-' between; any other '-' is the first or the last. */
 static int take_range(struct parser *p, struct pattern_set *s, bool is_first) {
 	static const char invalid_range[] = "invalid range in []";
 	unsigned char first = 0, last = 0;
@@ -245,8 +244,10 @@ static int parse_escape(struct parser *p) {
 static int parse_group(struct parser *p) {
 	int node;
 
-	if (p->depth == DEPTH_MAX)
+	if (p->depth == DEPTH_MAX) {
+		p->tree->problem = "more than 100 '(' open"; /* DEPTH_MAX */
 		return -E2BIG;
+	}
 	p->depth++;
 	node = parse_alternatives(p);
 	p->depth--;
@@ -312,16 +313,15 @@ static int take_interval(struct parser *p, int *ret_minimum, int *ret_maximum) {
 	if (*p->at != ',' && !isdigit((unsigned char)*p->at))
 		return malformed(p, "no number in {}");
 	minimum = maximum = take_number(p, 0);
-	if (minimum < 0)
-		return minimum;
-	if (*p->at == ',') {
+	if (minimum >= 0 && *p->at == ',') {
 		p->at++;
 		maximum = take_number(p, PATTERN_NO_MAXIMUM);
-		if (maximum < 0)
-			return maximum;
 	}
+	if (maximum < 0)
+		return maximum;
 	if (*p->at != '}')
-		return malformed(p, "'{' without '}'");
+		return malformed(p, strchr(p->at, '}') ? "neither one number nor two in {}"
+						       : "'{' without '}'");
 	p->at++;
 	if (maximum < minimum)
 		return malformed(p, "the larger number first in {}");

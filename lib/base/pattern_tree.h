@@ -47,13 +47,13 @@ struct pattern_set {
 
 struct pattern_tree {
 	size_t n_nodes, n_sets;
-	const char *problem; /* what is malformed, static */
+	const char *problem; /* what is malformed or too large, static */
 	struct pattern_node nodes[PATTERN_NODES_MAX];
 	struct pattern_set sets[PATTERN_SETS_MAX];
 };
 
 /*
  * Reads @source into @tree. Returns the index of the uppermost node, -EINVAL (malformed, or with a
- * back-reference: problem says so), or -E2BIG.
+ * back-reference: problem says so), or -E2BIG (problem says of what, NULL: steps).
  */
 int pattern_tree_parse(struct pattern_tree *tree, const char *source);

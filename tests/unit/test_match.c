@@ -99,13 +99,18 @@ static void test_refused(void **state) {
 		{"a{x}", "no number in {}"},
 		{"a{1", "'{' without '}'"},
 		{"a{1,2", "'{' without '}'"},
+		{"a{1x}", "neither one number nor two in {}"},
+		{"a{1,2x}", "neither one number nor two in {}"},
+		{"a{1,x}", "neither one number nor two in {}"},
+		{"a{1,2,3}", "neither one number nor two in {}"},
 		{"a{40000}", "too large a number in {}"},
 		{"a{1,40000}", "too large a number in {}"},
 		{"*\\", "nothing to repeat before '*', '+', '?' or '{'"},
 		{"a|+", "nothing to repeat before '*', '+', '?' or '{'"},
 		{"a\\", "'\\' at the end"},
 	};
-	char reason[256], expected[256];
+	enum { DEEP = 101 };
+	char reason[512], expected[256], deep[2 * DEEP + 2] = "";
 	struct text error;
 	struct pattern *p = NULL;
 
@@ -120,6 +125,12 @@ static void test_refused(void **state) {
 	error = TEXT_OVER(reason);
 	assert_int_equal(match_new("a{501}", &p, &error), -E2BIG);
 	assert_string_equal(reason, "'a{501}' is too large to match quickly (more than 500 steps)");
+	memset(deep, '(', DEEP);
+	deep[DEEP] = 'a';
+	memset(deep + DEEP + 1, ')', DEEP);
+	error = TEXT_OVER(reason);
+	assert_int_equal(match_new(deep, &p, &error), -E2BIG);
+	assert_non_null(strstr(reason, " is too large to match quickly (more than 100 '(' open)"));
 	error = TEXT_OVER(reason);
 	assert_int_equal(match_new("", &p, &error), -EINVAL);
 	assert_string_equal(reason, "is empty");
