@@ -144,10 +144,12 @@ static void read_pidfile(struct supervisor *s) {
 		a->file_pid = reading.pid;
 }
 
-/* How many processes there are that may be the daemon; *@ret is one of them. */
+/* How many processes there are that may be the daemon; *@ret is one of them. Or a negative errno:
+ * there are some, and /proc does not show them. */
 static ptrdiff_t find_remaining(const struct supervisor *s, pid_t *ret) {
 	pid_t pids[64];
-	ptrdiff_t n = proc_descendants(pids, ARRAY_SIZE(pids)), count = 0;
+	ptrdiff_t n = reaper_has_children() ? proc_descendants(pids, ARRAY_SIZE(pids)) : 0;
+	ptrdiff_t count = MIN(n, 0);
 
 	for (ptrdiff_t i = 0; i < MIN(n, (ptrdiff_t)ARRAY_SIZE(pids)); i++)
 		if (adopt_is_own_child(pids[i]) &&
@@ -168,7 +170,10 @@ static void guess(struct supervisor *s) {
 	}
 	if (s->now < s->adopt.deadline_at)
 		return;
-	fail(s, count == 0
+	fail(s, count < 0
+			? "--forking: /proc does not show what remained after the command's exit; "
+			  "--pidfile=PATH says which process is the daemon"
+		: count == 0
 			? "--forking: no process remained after the command's exit; if the daemon "
 			  "has a pidfile, --pidfile=PATH finds it"
 			: "--forking: several processes remained after the command's exit; "

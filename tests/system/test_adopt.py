@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import mounts
 from control import make_instance  # pylint: disable=unused-import
 from puppet import Puppet, child, running, state_of, wait_until  # pylint: disable=unused-import
 
@@ -635,6 +636,23 @@ def test_forking_with_none_or_several_names_pidfile(launch, manager, code, words
     lines = [line for line in run.stderr().splitlines() if line.startswith("<3>")]
     assert len(lines) == 1 and words in lines[0] and "--pidfile=PATH" in lines[0]
     assert manager.ready_at is None
+
+
+HIDDEN = "/proc does not show what remained after the command's exit; --pidfile=PATH"
+
+
+@pytest.mark.option("forking")
+@pytest.mark.parametrize("command, words", [("sleep 6 &", HIDDEN), ("true;", "no process remained")], ids=["one", "none"])
+def test_forking_without_proc_claims_nothing(sdwd, command, words):
+    run = sdwd("--forking", command=["/bin/sh", "-c", f"{command} exit 0"], preexec=mounts.hide_all)
+    assert run.wait() == 125 and words in run.stderr()
+
+
+@pytest.mark.option("forking")
+def test_forking_with_a_foreign_proc_claims_nothing(make_runner, sdwd_path):
+    run = make_runner("/usr/bin/unshare")("--pid", "--fork", "--kill-child", sdwd_path, "--forking",
+                                          command=["/bin/sh", "-c", "sleep 6 & exit 0"])
+    assert run.wait() == 125 and HIDDEN in run.stderr()
 
 
 # What is left behind ------------------------------------------------------------------------------------------------
