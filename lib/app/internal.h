@@ -7,6 +7,7 @@
 #include "app/adopt.h"
 #include "app/control.h"
 #include "app/helpers.h"
+#include "app/hold.h"
 #include "app/prober.h"
 #include "app/supervisor.h"
 #include "app/unclosed.h"
@@ -25,7 +26,6 @@
 #include "sys/selinux.h"
 #include "sys/spawn.h"
 #include "sys/tty.h"
-#include "sys/unit_query.h"
 
 /*
  * What the files of this room share: the one supervisor and the functions that they call of each
@@ -51,24 +51,6 @@ struct finding {
 	enum cause cause;
 	unsigned streak;
 	char text[OUTCOME_TEXT_MAX];
-};
-
-/* hold.c: stop signals that the manager sends to the child as well. */
-#define HOLD_MAX 64
-
-struct hold {
-	bool is_known;            /* what follows, as far as the manager tells it */
-	bool is_both;             /* the manager signals sdwd and the child */
-	uint64_t stop_signals;    /* by which it stops the unit */
-	uint64_t watchdog_signal; /* by which it aborts it */
-	uint64_t held_back;       /* each once: a second one is somebody's own */
-	struct unit_query query;
-	enum unit_question question; /* of the query under way */
-	bool is_owed;                /* UNIT_KILLING once more, if that one gets no answer */
-	struct ev_io io;
-	usec_t at; /* the answer is not waited for any longer */
-	size_t n_waiting;
-	struct signalfd_siginfo waiting[HOLD_MAX];
 };
 
 /* reload.c: the reload that sdwd itself answers for. */
@@ -281,14 +263,6 @@ void forward_drain(struct supervisor *s);
 void forward_turn(struct supervisor *s); /* after a fault: listens again */
 void forward_tell_stop(struct supervisor *s);
 void forward_pass_on(struct supervisor *s, const struct signalfd_siginfo *info);
-
-/* hold.c */
-/* Asks, unless the answer is here already; while a question is open, once that has failed. */
-void hold_begin(struct supervisor *s);
-bool hold_takes(struct supervisor *s, const struct signalfd_siginfo *info);
-bool hold_reaped(struct supervisor *s, const struct reaped *r);
-void hold_turn(struct supervisor *s);
-void hold_done(struct supervisor *s); /* there is nobody left to forward to */
 
 /* reload.c */
 void reload_begin(struct supervisor *s, int number); /* right before the signal goes on */

@@ -142,13 +142,12 @@ static void start_turn(struct supervisor *s) {
 
 static usec_t next_at(const struct supervisor *s) {
 	usec_t times[] = {
-		looks_next_at(s),    adopt_next_at(s),   status_next_at(s),
-		s->start_timeout_at, s->remind_at,       prober_next_at(&s->prober),
-		s->act.at,           s->ending.at,       s->hold.at,
-		s->pause.at,         control_next_at(s), s->is_reap_due ? s->now : USEC_INFINITY,
-		relay_next_at(s),    s->signals_at,      s->settle_at,
-		message_next_at(s),
-		unclosed_next_at(s),
+		looks_next_at(s),    adopt_next_at(s),    status_next_at(s),
+		s->start_timeout_at, s->remind_at,        prober_next_at(&s->prober),
+		s->act.at,           s->ending.at,        s->hold.at,
+		s->pause.at,         control_next_at(s),  s->is_reap_due ? s->now : USEC_INFINITY,
+		relay_next_at(s),    s->signals_at,       s->settle_at,
+		message_next_at(s),  unclosed_next_at(s),
 	};
 	usec_t at = USEC_INFINITY;
 
