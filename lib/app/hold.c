@@ -155,7 +155,7 @@ void hold_begin(struct supervisor *s) {
 		s->hold.is_both = true;
 		s->hold.stop_signals = s->stop_signals;
 	}
-	/* The command may have ended before its exec was heard of: hold_done() was called already. */
+	/* The command may have ended before its exec was heard of: then hold_done() came first. */
 	if (!supervisor_has_started(s) || !s->setup->env.unit || s->hold.is_known)
 		return;
 	if (is_asking(s))
