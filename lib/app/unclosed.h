@@ -12,7 +12,9 @@
  * that is forked for it closes all of them and ends, which waits for nothing (spawn_close()).
  */
 
-#define UNCLOSED_MAX 512
+/* Those of two datagrams, and of all clients of the control socket; of LimitNOFILE=1024 half is
+ * left. */
+#define UNCLOSED_MAX 544
 
 struct supervisor;
 
