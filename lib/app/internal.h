@@ -204,7 +204,7 @@ struct supervisor {
 	struct hold hold;
 	struct prober prober;
 	struct monitor monitor;
-	struct unclosed unclosed;
+	struct unclosed unclosed, unclosed_of_looks;
 	char status_sent[NOTIFY_MSG_MAX];
 	char child_status[2048];         /* its STATUS=, clean; empty: none */
 	struct notify_datagram datagram; /* the one being worked on */

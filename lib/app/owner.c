@@ -20,7 +20,7 @@ static void on_helper(struct probe_owner *owner, struct probe *p, pid_t pid) {
 }
 
 static void on_unclosed(struct probe_owner *owner, struct probe *p, int fd) {
-	unclosed_add(&supervisor_of(owner)->unclosed, fd);
+	unclosed_add(&supervisor_of(owner)->unclosed_of_looks, fd);
 }
 
 static bool is_helper(struct probe_owner *owner, pid_t pid) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/unclosed.h"
 
+#include <string.h>
+
 #include "app/internal.h"
+#include "base/log.h"
 #include "sys/spawn.h"
 
 /* From one process to the next. */
@@ -16,12 +19,18 @@ void unclosed_add(struct unclosed *u, int fd) {
 		u->fds[u->n++] = fd;
 }
 
-static void close_all(struct supervisor *s) {
-	struct unclosed *u = &s->unclosed;
+static void close_all(struct supervisor *s, struct unclosed *u) {
 	pid_t pid;
+	int r = spawn_close(u->fds, u->n, &pid);
 
 	u->at = usec_add(s->now, CLOSE_SPACING);
-	if (spawn_close(u->fds, u->n, &pid) < 0)
+	if (r < 0 && !u->is_stuck)
+		log_warning(
+			"no process can be started to close the sockets that others sent along: "
+			"%s; tried again",
+			strerror(-r));
+	u->is_stuck = r < 0;
+	if (r < 0)
 		return;
 	u->n = 0;
 	helpers_add(&s->helpers, pid);
@@ -33,14 +42,20 @@ void unclosed_take(struct supervisor *s, struct notify_datagram *d) {
 		unclosed_add(&s->unclosed, d->fds[i]);
 	d->n_fds = 0;
 	if (!unclosed_has_room(&s->unclosed, NOTIFY_DATAGRAM_FDS_MAX))
-		close_all(s);
+		close_all(s, &s->unclosed);
+}
+
+static usec_t next_at(const struct supervisor *s, const struct unclosed *u) {
+	return u->n > 0 ? MAX(u->at, s->now) : USEC_INFINITY;
 }
 
 void unclosed_turn(struct supervisor *s) {
-	if (s->unclosed.n > 0 && s->unclosed.at <= s->now)
-		close_all(s);
+	if (next_at(s, &s->unclosed) <= s->now)
+		close_all(s, &s->unclosed);
+	if (next_at(s, &s->unclosed_of_looks) <= s->now)
+		close_all(s, &s->unclosed_of_looks);
 }
 
 usec_t unclosed_next_at(const struct supervisor *s) {
-	return s->unclosed.n > 0 ? MAX(s->unclosed.at, s->now) : USEC_INFINITY;
+	return MIN(next_at(s, &s->unclosed), next_at(s, &s->unclosed_of_looks));
 }

@@ -10,6 +10,7 @@
  * Unix sockets in whose queues others may have left sockets of theirs: whoever closes the last one
  * of such a socket waits as long as its SO_LINGER says (socket(7)).  They are kept until a process
  * that is forked for it closes all of them and ends, which waits for nothing (spawn_close()).
+ * There is a list of the looks' own: what servers send along keeps no message of the child waiting.
  */
 
 /* Those of two datagrams, and of all clients of the control socket; of LimitNOFILE=1024 half is
@@ -21,7 +22,8 @@ struct supervisor;
 struct unclosed {
 	int fds[UNCLOSED_MAX];
 	size_t n;
-	usec_t at; /* no process for them before */
+	usec_t at;     /* no process for them before */
+	bool is_stuck; /* there was none, and that is told */
 };
 
 /* True where @n more may come, and as many as there are clients of the control socket. */
@@ -31,9 +33,9 @@ bool unclosed_has_room(const struct unclosed *u, size_t n);
 void unclosed_add(struct unclosed *u, int fd);
 
 /*
- * Takes the fds of @d that nobody wants: those that hold nobody up are closed at once. So are all
- * where there would be no room for those of another one: who sends them without end must not keep
- * others from being heard.
+ * Takes the fds of @d that are wanted no more: those that hold nobody up are closed at once. So are
+ * all where there would be no room for those of another one: who sends them without end must not
+ * keep others from being heard.
  */
 void unclosed_take(struct supervisor *s, struct notify_datagram *d);
 

@@ -283,6 +283,19 @@ def gives_files(name):
         thread.join()
 
 
+# Says how many of its messages were taken; no queue of the kernel holds so many.
+TALKS = """
+import os, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+for n in range(10 ** 9):
+    s.send(b"X_A=1")
+    if n % 1000 == 0:
+        print(n, flush=True)
+        time.sleep(0.1)
+"""
+
+
 def test_a_connection_that_no_process_could_close_is_closed_later(sdwd):
     name, user = f"sdwd-test-unix-{os.getpid()}", 100000 + os.getpid()
 
@@ -296,12 +309,17 @@ def test_a_connection_that_no_process_could_close_is_closed_later(sdwd):
         subprocess.run(["prlimit", f"--pid={run.pid}", f"--nproc={n}:"], user=user, group=user, extra_groups=[], check=True)
 
     with gives_files(name):
-        run = sdwd(f"--unix=@{name}", "--expect=hello", "--optional", "--interval=50ms", *SEEN, notify=False,
-                   preexec=become_user)
+        looks = [word for i in range(4) for word in (f"--unix=@{name}", f"--name=u{i}", "--expect=hello", "--optional",
+                                                     "--interval=10ms")]
+        run = sdwd(*looks, "--notify", *SEEN, notify=False, preexec=become_user, command=["/usr/bin/python3", "-c", TALKS])
         run.wait_stderr("read-failed")
         before = len(open_fds(run.pid))
         limit_processes(1)
-        wait_until(lambda: len(open_fds(run.pid)) > before + 20, "connections that are kept")
+        # More than the fds of one datagram leave room for in a list of that size.
+        wait_until(lambda: len(open_fds(run.pid)) > before + 300, "connections that are kept")
+        run.wait_stderr("no process can be started to close the sockets that others sent along: Resource temporarily unavail")
+        before_that = len(run.stdout().splitlines())
+        wait_until(lambda: len(run.stdout().splitlines()) > before_that + 2, "messages that are read all the same")
         limit_processes(1000)
         wait_until(lambda: len(open_fds(run.pid)) < before + 10, "their end")
         assert run.terminate() == -signal.SIGTERM
