@@ -257,6 +257,9 @@ static void collect(struct supervisor *s) {
 	ptrdiff_t n = tell_orphans(s, true, &has_helpers);
 
 	if (n == 0) {
+		if (proc_has_unlisted())
+			log_notice("without /proc nothing tells what the service leaves from "
+				   "systemd's (sd-pam): systemd ends it");
 		finish_helpers(s, has_helpers);
 		return;
 	}

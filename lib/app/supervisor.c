@@ -253,7 +253,9 @@ static void end_turn(struct supervisor *s) {
 	message_turn(s);
 	/* After the ping, and all else that matters. */
 	control_turn(s);
-	unclosed_turn(s);
+	/* What is open at the end is closed with us, and nobody is waited for. */
+	if (s->life < LIFE_DONE)
+		unclosed_turn(s);
 }
 
 static void on_exec(struct ev_loop *loop, struct ev_io *w, int events) {

@@ -290,4 +290,31 @@ def test_a_child_from_before_that_is_hidden_is_no_orphan(sdwd, hide, user, is_le
     one = sdwd(f"--orphans={'term' if is_left else 'wait'}", command=["/bin/true"], preexec=begin)
     assert one.wait() == 0
     assert ("left behind" in one.stderr()) == is_left
+    assert ("nothing tells what the service leaves from systemd's (sd-pam)" in one.stderr()) == (hide is mounts.hide_all)
     assert "cannot look" not in one.stderr()
+
+
+# With a socket, which a process of its own closes; sdwd hears of both at once.
+LAST_WORDS = """
+import os, signal, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+os.kill(os.getppid(), signal.SIGSTOP)
+pair = socket.socketpair()
+socket.send_fds(s, [b"X_A=1"], [pair[0].fileno()])
+os._exit(0)
+"""
+
+
+def test_a_socket_in_the_last_words_leaves_no_process(sdwd):
+    def ours():
+        return {p for p in os.listdir("/proc") if p.isdigit() and (runner_module.stat_of(p) or (0, 0))[1] == os.getpid()}
+
+    before = ours()
+    for _ in range(5):
+        run = sdwd("--notify", command=["/usr/bin/python3", "-c", LAST_WORDS])
+        wait_until(lambda: state_of(run.pid) == "T", "sdwd stopped")  # pylint: disable=cell-var-from-loop
+        wait_until(lambda: not run.children(), "the end of the child")  # pylint: disable=cell-var-from-loop
+        run.signal(signal.SIGCONT)
+        assert run.wait() == 0
+        assert not ours() - before
