@@ -319,28 +319,31 @@ void notify_datagram_sent(struct notify_datagram *d) {
 	d->n_fds = 0;
 }
 
-/* With a Unix socket go those that are in its queue, of which nobody knows. */
-static bool may_hold_others(int fd) {
+/*
+ * Whoever closes a socket last waits for what it did not send yet, as long as SO_LINGER says
+ * (socket(7)), O_NONBLOCK or not; and with a Unix socket go those in its queue, of which nobody
+ * knows. It may be the sender's still, so no option of it is touched.
+ */
+static bool may_hold_us(int fd) {
+	struct linger linger = {0};
 	socklen_t size = sizeof(int);
 	int family;
 
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
+		return false;
+	size = sizeof(linger);
+	return family == AF_UNIX ||
+	       (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff);
 }
 
-/* Whoever closes a socket last waits for what it did not send yet, as long as SO_LINGER says
- * (socket(7)), O_NONBLOCK or not. */
 void notify_datagram_done(struct notify_datagram *d) {
-	struct linger off = {0};
 	size_t n_left = 0;
 
-	for (size_t i = 0; i < d->n_fds; i++) {
-		if (may_hold_others(d->fds[i])) {
+	for (size_t i = 0; i < d->n_fds; i++)
+		if (may_hold_us(d->fds[i]))
 			d->fds[n_left++] = d->fds[i];
-			continue;
-		}
-		(void)setsockopt(d->fds[i], SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-		fd_close(d->fds[i]);
-	}
+		else
+			fd_close(d->fds[i]);
 	d->n_fds = n_left;
 }
 

@@ -58,8 +58,8 @@ bool notify_sock_has_more(const struct notify_sock *s);
 void notify_datagram_sent(struct notify_datagram *d);
 
 /*
- * Closes the fds that nobody wants, but for Unix sockets, which stay in @d: to close those may take
- * as long as their sender likes, and is for spawn_close(). The others hold us up by nothing.
+ * Closes the fds that are wanted no more, but for those that stay in @d: Unix sockets, and what has
+ * SO_LINGER. To close them may take as long as their sender likes, and is for spawn_close().
  */
 void notify_datagram_done(struct notify_datagram *d);
 
