@@ -266,6 +266,10 @@ static bool is_stuck(struct prober *p, const struct reaped *r) {
 	for (size_t i = 0; i < PROBERS_STUCK_MAX; i++)
 		if (p->stuck[i] == r->pid) {
 			p->stuck[i] = r->is_gone ? 0 : r->pid;
+			/* There is room for another one, which may be waiting for it. */
+			if (r->is_gone && p->pid > 0 && p->fd < 0)
+				p->give_up_at =
+					MIN(p->give_up_at, usec_add(usec_now(), PATIENCE_KILLED));
 			return true;
 		}
 	return false;
