@@ -45,6 +45,10 @@ static size_t cover(const struct unit_settings *s, const char *name, const char 
 	return longest;
 }
 
+bool is_sandboxed(const struct findings *f) {
+	return !strchr(f->prefixes, '+');
+}
+
 static void check_program(struct findings *f, const char *path, const char *what) {
 	const struct unit_settings *s = &f->unit->settings;
 	char line[PATH_MAX + 32];
@@ -177,8 +181,7 @@ static bool keeps_root(const char *prefixes) {
 
 /*
  * A service that starts as root and may change its user is then another's process: sdwd needs the
- * capability @right to signal it, or to see it. True where the unit takes that away, which it does
- * not from a command with "+".
+ * capability @right to signal it, or to see it. True where the unit takes that away.
  */
 static bool may_get_away(const struct findings *f, const char *right) {
 	const struct unit_settings *s = &f->unit->settings;
@@ -187,8 +190,7 @@ static bool may_get_away(const struct findings *f, const char *right) {
 		keeps_root(f->prefixes) || (!unit_yes(s, "DynamicUser") &&
 					    (strcmp(user, "root") == 0 || strcmp(user, "0") == 0));
 
-	return is_root && !strchr(f->prefixes, '+') && has_capability(s, "CAP_SETUID") &&
-	       !has_capability(s, right);
+	return is_root && has_capability(s, "CAP_SETUID") && !has_capability(s, right);
 }
 
 static void check_signals(struct findings *f) {
@@ -252,11 +254,13 @@ static void check_selinux(struct findings *f) {
 
 void check_sandbox(struct findings *f) {
 	check_root_folder(f);
-	check_programs(f);
-	check_prober(f);
-	check_control(f);
-	check_signals(f);
-	check_proc(f);
-	check_users(f);
+	if (is_sandboxed(f)) {
+		check_programs(f);
+		check_prober(f);
+		check_control(f);
+		check_signals(f);
+		check_proc(f);
+		check_users(f);
+	}
 	check_selinux(f);
 }

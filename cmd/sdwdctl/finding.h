@@ -35,6 +35,10 @@ void check_service(struct findings *f);
 void check_sandbox(struct findings *f);
 void check_filters(struct findings *f);
 
+/* False for a command with "+": but for its root, nothing of a sandbox is for it
+ * (systemd.service(5)). */
+bool is_sandboxed(const struct findings *f);
+
 /* True where one of the probes is of the kind @name. */
 bool has_probe(const struct findings *f, const char *name);
 

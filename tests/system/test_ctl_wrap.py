@@ -635,6 +635,16 @@ def test_check_knows_which_commands_start_as_root(root):
         assert [line.split("=")[0] for line, _ in found(root.check()[1])] == wanted, (prefix, user)
 
 
+def test_no_sandbox_is_for_a_command_with_a_plus(root):
+    lines = ("RestrictAddressFamilies=AF_UNIX\nNoExecPaths=/\nExecPaths=/opt\nSystemCallFilter=@basic-io\n"
+             "ProtectSystem=strict\nPrivateNetwork=yes\n")
+    unit = GOOD + HTTP + lines
+    root.unit(unit)
+    assert len(found(root.check()[1])) >= 4
+    root.unit(unit.replace("=/usr", "=+/usr", 1))
+    assert root.check()[:2] == (0, "web.service: nothing found that defeats the watchdog\n")
+
+
 def test_check_of_a_unit_without_sdwd_tells_what_would_be_in_the_way(root):
     root.unit("ExecStart=/usr/bin/webd\nTimeoutStopSec=1\nPrivateNetwork=yes\n")
     status, said, _ = root.check("--tcp=192.0.2.1:80")
