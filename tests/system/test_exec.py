@@ -346,7 +346,8 @@ def test_it_runs_once_a_second_at_most_until_it_passes(sdwd, manager, check):
     sdwd(f"--exec={one}", "--interval=10s")
     times = [at for _, at in one.wait_runs(3)]
     gaps = [after - before for before, after in zip(times, times[1:])]
-    assert 0.9 < min(gaps) and max(gaps) < 6, gaps
+    # A check that is scheduled late tells so much later that it runs.
+    assert 0.7 < min(gaps) and max(gaps) < 6, gaps
 
 
 def test_what_a_check_is_told(sdwd, manager, check, tmp_path):

@@ -83,7 +83,7 @@ def test_one_that_says_again_and_again_that_it_stops_is_told_of_once(busy, manag
     manager.wait_for("STOPPING=1")
     # What is said after them comes after them.
     child("notify('X_END=1')")
-    manager.wait_for("X_END=1")
+    manager.wait_for("X_END=1", timeout=60)
     assert len(manager.matching("STOPPING=1")) == 1
     assert "cannot tell" not in run.stderr()
 
@@ -190,7 +190,7 @@ def test_a_ping_goes_before_all_that_the_child_says(busy, manager, child, floods
 def test_a_wrong_mainpid_is_told_of_once(busy, manager, child):
     run = busy()
     child("notify('MAINPID=1', repeat=300); notify('X_END=1')")
-    manager.wait_for("X_END=1")
+    manager.wait_for("X_END=1", timeout=60)
     assert run.stderr().count("MAINPID=1 ") == 1
 
 
@@ -256,7 +256,7 @@ def test_orphans_do_not_make_all_that_waits_be_read(behind, manager, child, floo
     run.signal(signal.SIGCONT)
     wait_until(lambda: len(zombies_of(run.pid)) < 16, "first that is reaped")
     heard_at = time.monotonic() + send_and_hear(run, child)
-    assert manager.wait_for("X_END=1").at > heard_at, os.getloadavg()
+    assert manager.wait_for("X_END=1", timeout=60).at > heard_at, os.getloadavg()
 
 
 def test_what_orphans_said_last_is_heard_behind_a_flood(behind, manager, child):
@@ -268,7 +268,7 @@ def test_what_orphans_said_last_is_heard_behind_a_flood(behind, manager, child):
     run.signal(signal.SIGCONT)
     wait_until(lambda: not zombies_of(run.pid), "all are reaped")
     child("notify('X_END=1')")
-    manager.wait_for("X_END=1")
+    manager.wait_for("X_END=1", timeout=60)
     assert sorted(map(int, manager.values("X_N"))) == list(range(30))
 
 
@@ -286,7 +286,7 @@ def test_reloads_do_not_make_all_that_waits_be_read(behind, manager, child):
     run.signal(signal.SIGCONT)
     manager.wait_for("RELOADING=1")
     wait_until(lambda: child("len(heard)") == 1, "last signal")
-    assert manager.wait_for("X_END=1").at > child("heard[0]"), os.getloadavg()
+    assert manager.wait_for("X_END=1", timeout=60).at > child("heard[0]"), os.getloadavg()
 
 
 def test_what_waits_in_a_long_queue_does_not_end_a_reload(behind, manager, child):
@@ -295,7 +295,7 @@ def test_what_waits_in_a_long_queue_does_not_end_a_reload(behind, manager, child
     run.signal(signal.SIGHUP)
     run.signal(signal.SIGCONT)
     up = manager.wait_for("RELOADING=1")
-    manager.wait_for("X_END=1")
+    manager.wait_for("X_END=1", timeout=60)
     manager.never(lambda d: d.has("READY=1") and d.at > up.at, 0.3)
     assert len(manager.matching("READY=1")) == 1
     child("notify('WATCHDOG=1')")
