@@ -312,13 +312,13 @@ def test_a_connection_that_no_process_could_close_is_closed_later(sdwd):
 
     with gives_files(name):
         looks = [word for i in range(4) for word in (f"--unix=@{name}", f"--name=u{i}", "--expect=hello", "--optional",
-                                                     "--interval=10ms")]
+                                                     "--interval=50ms")]
         run = sdwd(*looks, "--notify", *SEEN, notify=False, preexec=become_user, command=["/usr/bin/python3", "-c", TALKS])
         run.wait_stderr("read-failed")
         before = len(open_fds(run.pid))
         limit_processes(1)
         # More than the fds of one datagram leave room for in a list of that size.
-        wait_until(lambda: len(open_fds(run.pid)) > before + 300, "connections that are kept")
+        wait_until(lambda: len(open_fds(run.pid)) > before + 240, "connections that are kept")
         run.wait_stderr("no process can be started to close the sockets that others sent along: Resource temporarily unavail")
         before_that = len(run.stdout().splitlines())
         wait_until(lambda: len(run.stdout().splitlines()) > before_that + 2, "messages that are read all the same")
