@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -175,25 +174,15 @@ static int follow(const char *root, const char *unit, char real[static NAME_MAX 
 /* All names -------------------------------------------------------------------------------- */
 
 /* Adds @name, unless it is there. Returns 0 or -ENOMEM. */
-static int add(struct unit_names *n, const char *name) {
-	char **items;
-
+static int add(struct words *n, const char *name) {
 	for (size_t i = 0; i < n->n_items; i++)
 		if (strcmp(n->items[i], name) == 0)
 			return 0;
-	items = reallocarray(n->items, n->n_items + 1, sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	n->items = items;
-	items[n->n_items] = strdup(name);
-	if (!items[n->n_items])
-		return -ENOMEM;
-	n->n_items++;
-	return 0;
+	return words_add(n, name);
 }
 
 /* Adds what the link @link calls the unit, if it ends there. Returns 0 or -ENOMEM. */
-static int add_link(struct unit_names *n, const char *root, const char *link) {
+static int add_link(struct words *n, const char *root, const char *link) {
 	char name[NAME_MAX + 1], real[NAME_MAX + 1], path[PATH_MAX];
 	const char *unit = n->items[0];
 
@@ -210,7 +199,7 @@ static int add_link(struct unit_names *n, const char *root, const char *link) {
 }
 
 /* The same of all links in @folder. Returns 0 or a negative errno. */
-static int add_links(struct unit_names *n, const char *root, const char *folder) {
+static int add_links(struct words *n, const char *root, const char *folder) {
 	struct dirent *entry;
 	DIR *list;
 	int r = root_list(root, folder, &list);
@@ -225,24 +214,15 @@ static int add_links(struct unit_names *n, const char *root, const char *folder)
 	return r;
 }
 
-int unit_names_find(struct unit_names *n, const char *name, const char *root,
+int unit_names_find(struct words *n, const char *name, const char *root,
 		    char path[static PATH_MAX]) {
 	char real[NAME_MAX + 1];
 	int r = follow(root, name, real, path);
 
-	*n = (struct unit_names){0};
+	*n = (struct words){0};
 	if (r == 0)
 		r = add(n, real);
 	for (size_t f = 0; r == 0 && unit_folders[f]; f++)
 		r = add_links(n, root, unit_folders[f]);
-	if (r < 0)
-		unit_names_done(n);
 	return r;
-}
-
-void unit_names_done(struct unit_names *n) {
-	for (size_t i = 0; i < n->n_items; i++)
-		free(n->items[i]);
-	free(n->items);
-	*n = (struct unit_names){0};
 }

@@ -101,7 +101,7 @@ static int compare(const void *a, const void *b) {
 }
 
 /* The drop-ins of all the unit's @names, sorted, to u->files. */
-static int find_drop_ins(struct unit *u, const char *root, const struct unit_names *names) {
+static int find_drop_ins(struct unit *u, const char *root, const struct words *names) {
 	struct drop_ins d = {0};
 	int r = 0;
 
@@ -123,7 +123,7 @@ static int find_drop_ins(struct unit *u, const char *root, const struct unit_nam
 }
 
 int unit_search_files(struct unit *u, const char *root, struct text *error) {
-	struct unit_names names;
+	struct words names;
 	char path[PATH_MAX];
 	int r = unit_names_find(&names, u->name, root, path);
 
@@ -132,9 +132,10 @@ int unit_search_files(struct unit *u, const char *root, struct text *error) {
 	if (r == 0)
 		r = find_drop_ins(u, root, &names);
 	if (r == 0) {
-		free(u->name);
+		char *asked = u->name;
+
 		u->name = names.items[0];
-		names.items[0] = NULL;
+		names.items[0] = asked;
 	} else if (r == -ENOENT) {
 		text_addf(error, "there is no unit %s%s%s", u->name, root[0] != '\0' ? " in " : "",
 			  root);
@@ -143,6 +144,6 @@ int unit_search_files(struct unit *u, const char *root, struct text *error) {
 	} else {
 		text_addf(error, "cannot read the files of %s: %s", u->name, strerror(-r));
 	}
-	unit_names_done(&names);
+	words_done(&names);
 	return r;
 }

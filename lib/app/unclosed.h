@@ -7,8 +7,8 @@
 #include "sys/notify_sock.h"
 
 /*
- * Unix sockets in whose queues others may have left sockets of theirs: whoever closes the last one
- * of such a socket waits as long as its SO_LINGER says (socket(7)).  They are kept until a process
+ * Sockets of others that have SO_LINGER, and Unix sockets, in whose queues such may be: whoever
+ * closes the last one waits as long as that says (socket(7)).  They are kept until a process
  * that is forked for it closes all of them and ends, which waits for nothing (spawn_close()).
  * There is a list of the looks' own: what servers send along keeps no message of the child waiting.
  */

@@ -59,7 +59,8 @@ void notify_datagram_sent(struct notify_datagram *d);
 
 /*
  * Closes the fds that are wanted no more, but for those that stay in @d: Unix sockets, and what has
- * SO_LINGER. To close them may take as long as their sender likes, and is for spawn_close().
+ * SO_LINGER. To close them may take as long as their sender likes, and is for spawn_close(). A file
+ * of a FUSE server that hangs is closed here all the same, and may hold us.
  */
 void notify_datagram_done(struct notify_datagram *d);
 
