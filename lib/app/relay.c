@@ -341,7 +341,7 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 
 static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, relay_io);
-	usec_t began_at = usec_now();
+	usec_t taken = usec_taken();
 	bool has_more;
 
 	if (loop_again(loop, w, events))
@@ -350,7 +350,7 @@ static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	if (s->relay.fd < 0)
 		return;
 	s->now = usec_now();
-	s->relay_at = allowance_spend(&s->relay_allowance, s->now, usec_sub(s->now, began_at));
+	s->relay_at = allowance_spend(&s->relay_allowance, s->now, usec_sub(usec_taken(), taken));
 	if (s->relay_at == 0 && !(has_more && is_crowded(s)))
 		return;
 	ev_io_stop(loop, w);

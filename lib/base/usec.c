@@ -57,6 +57,14 @@ usec_t usec_now(void) {
 	return (usec_t)now.tv_sec * USEC_PER_SEC + (usec_t)now.tv_nsec / 1000;
 }
 
+usec_t usec_taken(void) {
+	struct timespec taken;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &taken) != 0)
+		return usec_now();
+	return (usec_t)taken.tv_sec * USEC_PER_SEC + (usec_t)taken.tv_nsec / 1000;
+}
+
 usec_t usec_add(usec_t a, usec_t b) {
 	usec_t sum;
 

@@ -9,6 +9,13 @@
 /* The time now, CLOCK_MONOTONIC. The one clock of sdwd: the pure rooms get it as an argument. */
 usec_t usec_now(void);
 
+/*
+ * What this thread has taken of a processor until now, CLOCK_THREAD_CPUTIME_ID (clock_gettime(2));
+ * CLOCK_MONOTONIC where a filter of system calls keeps that from us. Only differences mean
+ * anything.
+ */
+usec_t usec_taken(void);
+
 /* @a + @b, and USEC_INFINITY where that overflows or either is USEC_INFINITY. */
 usec_t usec_add(usec_t a, usec_t b);
 

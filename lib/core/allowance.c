@@ -11,7 +11,7 @@
 #define AHEAD (ALLOWANCE_SHARE * ALLOWANCE_BURST)
 
 usec_t allowance_spend(struct allowance *a, usec_t now, usec_t spent_usec) {
-	usec_t spent = MIN(usec_add(spent_usec, ALLOWANCE_TURN), ALLOWANCE_BURST);
+	usec_t spent = MIN(usec_add(spent_usec, ALLOWANCE_TURN), ALLOWANCE_SPENT_MAX);
 
 	a->paid_at = usec_add(MAX(a->paid_at, now), ALLOWANCE_SHARE * spent);
 	return a->paid_at >= usec_add(now, AHEAD) ? a->paid_at - AHEAD / 2 : 0;

@@ -9,6 +9,8 @@
  */
 #define ALLOWANCE_SHARE 4
 #define ALLOWANCE_BURST (5 * USEC_PER_MSEC)
+/* One turn that took more counts as that: no source rests for longer than half a second. */
+#define ALLOWANCE_SPENT_MAX (125 * USEC_PER_MSEC)
 
 /* Zeroed, nothing was taken yet. */
 struct allowance {
@@ -19,7 +21,7 @@ struct allowance {
 #define ALLOWANCE_TURN 10
 
 /*
- * One turn took @spent_usec until @now, more than ALLOWANCE_BURST counts as that: a turn that was
- * interrupted took no such time.  Returns until when the source must rest, 0 where it need not.
+ * One turn took @spent_usec of the processor (usec_taken()) until @now.  Returns until when the
+ * source must rest, 0 where it need not.
  */
 usec_t allowance_spend(struct allowance *a, usec_t now, usec_t spent_usec);

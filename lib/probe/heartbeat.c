@@ -138,16 +138,15 @@ static void take(struct heartbeat *h, const char *data, size_t length) {
 	h->base.is_old = false;
 }
 
-/* After a turn that began at @began_at: listens, or rests. */
-static void rest(struct heartbeat *h, usec_t began_at) {
+/* After a turn that took @spent_usec of the processor: listens, or rests. */
+static void rest(struct heartbeat *h, usec_t spent_usec) {
 	struct probe *p = &h->base;
 	bool was_resting = p->rests_until_at > 0;
-	usec_t now = usec_now();
 
 	p->rests_until_at = 0;
 	if (h->fd < 0)
 		return;
-	p->rests_until_at = allowance_spend(&h->allowance, now, usec_sub(now, began_at));
+	p->rests_until_at = allowance_spend(&h->allowance, usec_now(), spent_usec);
 	if (p->rests_until_at > 0)
 		ev_io_stop(p->loop, &h->watcher);
 	else if (was_resting)
@@ -155,7 +154,7 @@ static void rest(struct heartbeat *h, usec_t began_at) {
 }
 
 static void drain(struct heartbeat *h) {
-	usec_t began_at = usec_now();
+	usec_t until_at = usec_add(usec_now(), TURN_USEC), taken = usec_taken();
 	struct probe *p = &h->base;
 	struct outcome o;
 
@@ -172,7 +171,7 @@ static void drain(struct heartbeat *h) {
 		if (n > 0) {
 			h->n_faults = 0;
 			take(h, data, (size_t)n);
-			if (usec_now() >= usec_add(began_at, TURN_USEC))
+			if (usec_now() >= until_at)
 				break;
 			continue;
 		}
@@ -183,7 +182,7 @@ static void drain(struct heartbeat *h) {
 	}
 	if (h->is_beat_due)
 		beat(h);
-	rest(h, began_at);
+	rest(h, usec_sub(usec_taken(), taken));
 	if (h->fd < 0 && !h->is_closed_told) {
 		h->is_closed_told = true;
 		outcome_set(

@@ -53,11 +53,17 @@ static void test_a_flood_of_single_bytes_gets_no_more(void **state) {
 	assert_in_range(taken_by(1), 2490 * MSEC, 2510 * MSEC);
 }
 
-static void test_an_interrupted_turn_counts_as_one_burst(void **state) {
+/* One message may bring so much to do. */
+static void test_a_turn_of_more_than_a_burst_counts_whole(void **state) {
+	assert_in_range(taken_by(12 * MSEC), 2400 * MSEC, 2510 * MSEC);
+	assert_in_range(taken_by(100 * MSEC), 2000 * MSEC, 2510 * MSEC);
+}
+
+static void test_no_turn_is_paid_for_without_end(void **state) {
 	struct allowance a = {0};
 	usec_t now = USEC_PER_SEC;
 
-	assert_int_equal(allowance_spend(&a, now, 3600 * USEC_PER_SEC), now + 10 * MSEC);
+	assert_int_equal(allowance_spend(&a, now, 3600 * USEC_PER_SEC), now + 490 * MSEC);
 }
 
 static void test_what_was_not_taken_is_not_kept(void **state) {
@@ -65,7 +71,7 @@ static void test_what_was_not_taken_is_not_kept(void **state) {
 
 	(void)allowance_spend(&a, MSEC, MSEC);
 	assert_int_equal(allowance_spend(&a, 3600 * USEC_PER_SEC, 5 * MSEC),
-			 3600 * USEC_PER_SEC + 10 * MSEC);
+			 3600 * USEC_PER_SEC + 10 * MSEC + 4 * ALLOWANCE_TURN);
 }
 
 int main(void) {
@@ -74,7 +80,8 @@ int main(void) {
 		cmocka_unit_test(test_a_burst_is_free_and_then_half_of_it_is_earned),
 		cmocka_unit_test(test_a_flood_gets_its_share),
 		cmocka_unit_test(test_a_flood_of_single_bytes_gets_no_more),
-		cmocka_unit_test(test_an_interrupted_turn_counts_as_one_burst),
+		cmocka_unit_test(test_a_turn_of_more_than_a_burst_counts_whole),
+		cmocka_unit_test(test_no_turn_is_paid_for_without_end),
 		cmocka_unit_test(test_what_was_not_taken_is_not_kept),
 	};
 
