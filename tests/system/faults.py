@@ -5,6 +5,7 @@ tests/system/full-faults does it for every call, test_faults.py for some. The ca
 """
 
 import collections
+import contextlib
 import errno
 import os
 import re
@@ -392,12 +393,12 @@ class Stage:
     def settle(self):
         """No fd and no zombie is left of what is over. In the run without faults: counts the fds that stay."""
         def fds():
-            found = set()
-            try:
-                for fd in os.listdir(f"/proc/{self.run.pid}/fd"):
-                    found.add((fd, os.readlink(f"/proc/{self.run.pid}/fd/{fd}")))
-            except OSError:
-                pass
+            found, folder = set(), f"/proc/{self.run.pid}/fd"
+            # One that goes in between hides none of the others.
+            with contextlib.suppress(OSError):
+                for fd in os.listdir(folder):
+                    with contextlib.suppress(OSError):
+                        found.add((fd, os.readlink(f"{folder}/{fd}")))
             return found
 
         def zombies():

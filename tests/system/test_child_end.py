@@ -281,11 +281,16 @@ def test_a_child_from_before_that_is_hidden_is_no_orphan(sdwd, hide, user, is_le
     """As systemd's (sd-pam), which is another user's and stays to the end."""
     def begin():
         hide()
+        is_there, goes = os.pipe()
         if os.fork() == 0:
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)
             mounts.die_with_parent()
             os.execv("/bin/sleep", ["sleep", "60"])
+        # Until exec(3) it has what sdwd has not, and is hidden from it all the same.
+        os.close(goes)
+        assert os.read(is_there, 1) == b""
+        os.close(is_there)
 
     one = sdwd(f"--orphans={'term' if is_left else 'wait'}", command=["/bin/true"], preexec=begin)
     assert one.wait() == 0

@@ -105,7 +105,7 @@ def test_an_error_of_the_object_is_a_reply(probe, serve):
     service = serve()
     assert one_look(probe, f"--dbus={NAME}", "--dbus-call=/test:test.sdwd.Test.Fail") == (
         "pass", "ok", "a reply: test.sdwd.Error.Purpose")
-    assert service.said.count("call Fail") == 1
+    wait_until(lambda: service.said.count("call Fail") == 1, "call")
 
 
 def test_nobody_has_the_name(probe, manager, serve):
