@@ -134,6 +134,16 @@ static int send_or_queue(struct supervisor *s, const char *message, size_t lengt
 	return r;
 }
 
+static int hand_on(struct supervisor *s, const char *message, size_t length, const int *fds,
+		   size_t n_fds, enum token token) {
+	int r = send_or_queue(s, message, length, fds, n_fds, token);
+
+	if (r < 0 && (r != -ENOBUFS || !s->has_told_lost))
+		log_warning("cannot forward the child's sd_notify message: %s", strerror(-r));
+	s->has_told_lost = r == -ENOBUFS;
+	return r;
+}
+
 /* What goes up of the datagram, with our words behind its STATUS. Takes the fds that go along. */
 static void send_up(struct supervisor *s, const struct notify_msg *m, struct notify_datagram *d,
 		    unsigned keep) {
@@ -141,10 +151,7 @@ static void send_up(struct supervisor *s, const struct notify_msg *m, struct not
 	char message[NOTIFY_MSG_MAX], status[NOTIFY_MSG_MAX], escaped[NOTIFY_MSG_MAX];
 	struct text t = TEXT_OVER(status);
 	unsigned up = m->fields & keep;
-	/* Behind our own that the manager did not take yet, and taken back with it. */
-	bool is_early = (up & NOTIFY_READY) && s->life == LIFE_STARTING && !takes_fds;
 	size_t length;
-	int r;
 
 	/* A STATUS alone waits for its turn with ours: a flood of them goes up once a second. */
 	if (up == NOTIFY_STATUS || up == 0 || !notifier_is_open(&s->notifier))
@@ -159,13 +166,18 @@ static void send_up(struct supervisor *s, const struct notify_msg *m, struct not
 				   up & NOTIFY_STATUS ? escaped : NULL);
 	if (length == 0)
 		return;
-	r = send_or_queue(s, message, length, takes_fds ? d->fds : NULL, takes_fds ? d->n_fds : 0,
-			  is_early ? TOKEN_READY : TOKEN_NONE);
-	if (r < 0 && (r != -ENOBUFS || !s->has_told_lost))
-		log_warning("cannot forward the child's sd_notify message: %s", strerror(-r));
-	s->has_told_lost = r == -ENOBUFS;
-	if (r == 0 && takes_fds)
+	if (hand_on(s, message, length, d->fds, takes_fds ? d->n_fds : 0, TOKEN_NONE) == 0 &&
+	    takes_fds)
 		notify_datagram_sent(d);
+}
+
+/* READY=1 behind our own that the manager did not take yet goes alone: it is taken back with it. */
+static void send_up_early(struct supervisor *s, const struct notify_msg *m,
+			  struct notify_datagram *d, unsigned keep) {
+	static const char ready[] = "READY=1";
+
+	send_up(s, m, d, keep & ~NOTIFY_READY);
+	(void)hand_on(s, ready, strlen(ready), NULL, 0, TOKEN_READY);
 }
 
 static void pass_barrier(struct supervisor *s, struct notify_datagram *d) {
@@ -223,7 +235,10 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	feed(s, &m);
 	if (extend(s, &m, s->notify_slot))
 		keep |= NOTIFY_EXTEND_TIMEOUT;
-	send_up(s, &m, d, keep);
+	if ((m.fields & keep & NOTIFY_READY) && s->life == LIFE_STARTING)
+		send_up_early(s, &m, d, keep);
+	else
+		send_up(s, &m, d, keep);
 	if (m.fields & NOTIFY_WATCHDOG_TRIGGER)
 		trigger(s, s->notify_slot);
 	if (m.fields & NOTIFY_STOPPING) {

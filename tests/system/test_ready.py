@@ -205,9 +205,9 @@ def test_a_ready_that_waits_is_taken_back_when_health_is_lost(sdwd, manager, chi
     manager.wait_ping()
 
 
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_so_is_a_reload_behind_it(sdwd, manager, child, order):
-    """The child's own READY=1, which ends its reload, is not the one that the manager waits for."""
+@pytest.mark.parametrize("order,n_fds", [("before", 0), ("before", 1), ("after", 0)])
+def test_so_is_a_reload_behind_it(sdwd, manager, child, order, n_fds):
+    """The child's own READY=1, which ends its reload, is not the one that the manager waits for. What it came with is."""
     manager.pause()
     full_queue(manager)
     run = sdwd("--notify", "--heartbeat", "--ready=notify", "--log-level=debug", command=child.command, watchdog=20)
@@ -215,7 +215,8 @@ def test_so_is_a_reload_behind_it(sdwd, manager, child, order):
     run.wait_stderr("notify: pass (ok)")
     child("notify('RELOADING=1\\nMONOTONIC_USEC=7')")
     if order == "before":
-        child("notify('READY=1')")
+        store = "FDSTORE=1" if n_fds else "X_NONE=1"
+        child(f"notify('READY=1\\n{store}\\nX_WITH=1', {[0] * n_fds})")
     child("os.close(int(os.environ['SDWD_HEARTBEAT_FD']))")
     run.wait_stderr("withholding READY=1 until the service recovers")
     if order == "after":
@@ -225,6 +226,7 @@ def test_so_is_a_reload_behind_it(sdwd, manager, child, order):
     manager.wait_for("X_END=1")
     assert manager.ready_at is None
     assert manager.matching("RELOADING=1")
+    assert [len(d.fds) for d in manager.matching("X_WITH=1")] == [n_fds] * (order == "before")
 
 
 def test_a_stop_takes_a_waiting_ready_with_it(sdwd, manager, child):
