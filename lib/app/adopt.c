@@ -48,7 +48,7 @@ static void on_pidfd(struct ev_loop *loop, struct ev_io *w, int events) {
 		return; /* it named another one (MAINPID=) */
 	unwatch_pid(s);
 	s->child.pid = 0;
-	if (!adopt_takes_exit(s, 0, false))
+	if (!adopt_takes_exit(s, 0, pid))
 		ending_child_lost(s, pid);
 }
 
@@ -257,7 +257,7 @@ static bool has_living_older(struct supervisor *s) {
 	return false;
 }
 
-bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
+bool adopt_takes_exit(struct supervisor *s, int wait_status, pid_t lost) {
 	struct adopt *a = &s->adopt;
 	pid_t other;
 
@@ -290,7 +290,8 @@ bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known) {
 		a->retry_usec = RETRY_FIRST;
 		a->retry_at = s->now;
 		a->deadline_at = usec_add(s->now, TAKE_BACK);
-		s->ending.wait_status = is_known ? wait_status : 1 << 8;
+		a->last.wait_status = wait_status;
+		a->last.lost = lost;
 		return true;
 	}
 	return false;
@@ -311,13 +312,24 @@ void adopt_mainpid(struct supervisor *s, pid_t pid) {
 	log_warning("MAINPID=%d of the child names %s: ignored", pid, what);
 }
 
+void adopt_end(struct supervisor *s, int wait_status) {
+	struct adopt *a = &s->adopt;
+
+	a->retry_at = a->deadline_at = USEC_INFINITY;
+	if (a->step != ADOPT_TAKE_BACK)
+		ending_child_gone(s, wait_status);
+	else if (a->last.lost > 0)
+		ending_child_lost(s, a->last.lost);
+	else
+		ending_child_gone(s, a->last.wait_status);
+}
+
 static void give_up(struct supervisor *s) {
 	char reason[LOG_MESSAGE_MAX], limit[USEC_STR_MAX];
 	struct text t = TEXT_OVER(reason);
 
 	if (s->adopt.step == ADOPT_TAKE_BACK) {
-		s->adopt.retry_at = s->adopt.deadline_at = USEC_INFINITY;
-		ending_child_gone(s, s->ending.wait_status);
+		adopt_end(s, 0);
 		return;
 	}
 	text_addf(&t, "--pidfile=%s names no daemon within %s (--pidfile-timeout): %s%s",

@@ -33,9 +33,13 @@ struct adopt {
 	struct ev_io watch_io;
 	int pidfd; /* of a supervised process that is not our own child */
 	struct ev_io pidfd_io;
-	pid_t refused_pid;             /* the last that MAINPID= named in vain */
-	pid_t file_pid;                /* what the pidfile said when it was last followed */
-	pid_t older[ADOPT_OLDER];      /* supervised before, may take over again */
+	pid_t refused_pid;        /* the last that MAINPID= named in vain */
+	pid_t file_pid;           /* what the pidfile said when it was last followed */
+	pid_t older[ADOPT_OLDER]; /* supervised before, may take over again */
+	struct {
+		pid_t lost; /* above 0: its pid, and only its parent knows its status */
+		int wait_status;
+	} last;                        /* ADOPT_TAKE_BACK: how the daemon ended */
 	struct pidfile_reading before; /* the start: what an earlier run left */
 	int last_problem, last_error;  /* of the newest reading */
 	const char *no_daemon;         /* what the process is that it named; NULL: it named none */
@@ -54,10 +58,15 @@ int adopt_init(struct supervisor *s, struct text *error);
 void adopt_exited(struct supervisor *s, const struct reaped *r);
 
 /*
- * The supervised process has ended, with @wait_status where that is known. Returns true where it is
- * not the end: the launcher's, or another one is supervised instead.
+ * The supervised process has ended, with @wait_status; or (@lost above 0) it was that one, and only
+ * its parent knows how it ended.  Returns true where it is not the end: the launcher's, or another
+ * one is, or may soon be, supervised instead.
  */
-bool adopt_takes_exit(struct supervisor *s, int wait_status, bool is_known);
+bool adopt_takes_exit(struct supervisor *s, int wait_status, pid_t lost);
+
+/* Nothing is supervised, and nothing more will be: the end is that of the last daemon where an
+ * older one might have taken over from it, else @wait_status. */
+void adopt_end(struct supervisor *s, int wait_status);
 
 /* MAINPID= of the child: supervises @pid, or says why not. */
 void adopt_mainpid(struct supervisor *s, pid_t pid);

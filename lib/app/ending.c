@@ -295,10 +295,10 @@ void ending_turn(struct supervisor *s) {
 	char limit[USEC_STR_MAX];
 	bool has_helpers;
 
-	/* Stopped while nothing was supervised: between a launcher's end and its daemon's pidfile.
-	 */
+	/* Stopped while nothing was supervised: between a launcher's end and its daemon's pidfile,
+	 * or where an older daemon may take over. */
 	if (s->life == LIFE_STOPPING && s->child.pid <= 0 && e->step == END_NONE && !e->has_status)
-		ending_child_gone(s, e->stop_signal);
+		adopt_end(s, e->stop_signal);
 	/* Whenever that is due: a stall may have moved it. */
 	if (e->step == END_COLLECT) {
 		collect(s);

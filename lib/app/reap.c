@@ -28,7 +28,7 @@ void reap_last_words(struct supervisor *s) {
 static void on_child(struct supervisor *s, const struct reaped *r) {
 	if (r->is_gone) {
 		s->child.pid = 0;
-		if (adopt_takes_exit(s, r->wait_status, true))
+		if (adopt_takes_exit(s, r->wait_status, 0))
 			return;
 		ending_child_gone(s, r->wait_status);
 		return;

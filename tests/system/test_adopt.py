@@ -11,7 +11,7 @@ import pytest
 
 import mounts
 from control import make_instance  # pylint: disable=unused-import
-from puppet import Puppet, child, running, state_of, wait_until  # pylint: disable=unused-import
+from puppet import Puppet, child, open_fds, running, state_of, wait_until  # pylint: disable=unused-import
 
 # What a scripted launcher is made of. daemon(f) forks twice as daemon(7) says; returns the pid of the one that runs f.
 _TOOLS = r"""
@@ -440,11 +440,19 @@ def test_the_file_can_move_it_back_while_both_live(upgraded, child, pidfile):
     assert run.wait() == 4
 
 
-def test_without_the_file_the_end_of_the_newer_one_is_the_end(upgraded):
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["alone", "stopped"])
+def test_without_the_file_the_end_of_the_newer_one_is_the_end(upgraded, is_stopped):
+    """Also where a stop comes before the older one has had its time."""
     run, old_pid, new, pid = upgraded
+    before = len(open_fds(run.pid))
     end(new, 0)
+    if is_stopped:
+        wait_until(lambda: len(open_fds(run.pid)) < before, "end of what tells of the new one's end")
+        run.signal(signal.SIGTERM)
     # Its status went to the older one, its parent: that it was good is not known.
     assert run.wait() == 1
+    assert f"pid {pid}" in run.stderr() and "only its parent knows how" in run.stderr()
+    assert "exited with" not in run.stderr()
     assert state_of(old_pid) in (None, "Z")
     # While the file named it, it was a zombie of the older one's, which is no daemon to supervise.
     assert run.stderr().count(f"supervising pid {pid} (") == 1
