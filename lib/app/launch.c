@@ -102,6 +102,7 @@ int launch_prepare(struct supervisor *s) {
 		return r;
 	}
 	s->notifier.on_sent = status_on_sent;
+	s->notifier.on_fd = unclosed_on_fd;
 	s->notifier.context = s;
 	choose_mode(s);
 	if (s->setup->is_from_manager)

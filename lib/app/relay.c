@@ -134,19 +134,18 @@ static int send_or_queue(struct supervisor *s, const char *message, size_t lengt
 	return r;
 }
 
-static int hand_on(struct supervisor *s, const char *message, size_t length, const int *fds,
-		   size_t n_fds, enum token token) {
+static void hand_on(struct supervisor *s, const char *message, size_t length, const int *fds,
+		    size_t n_fds, enum token token) {
 	int r = send_or_queue(s, message, length, fds, n_fds, token);
 
 	if (r < 0 && (r != -ENOBUFS || !s->has_told_lost))
 		log_warning("cannot forward the child's sd_notify message: %s", strerror(-r));
 	s->has_told_lost = r == -ENOBUFS;
-	return r;
 }
 
-/* What goes up of the datagram, with our words behind its STATUS. Takes the fds that go along. */
-static void send_up(struct supervisor *s, const struct notify_msg *m, struct notify_datagram *d,
-		    unsigned keep) {
+/* What goes up of the datagram, with our words behind its STATUS. */
+static void send_up(struct supervisor *s, const struct notify_msg *m,
+		    const struct notify_datagram *d, unsigned keep) {
 	bool takes_fds = (m->fields & NOTIFY_FDSTORE) != 0;
 	char message[NOTIFY_MSG_MAX], status[NOTIFY_MSG_MAX], escaped[NOTIFY_MSG_MAX];
 	struct text t = TEXT_OVER(status);
@@ -166,18 +165,16 @@ static void send_up(struct supervisor *s, const struct notify_msg *m, struct not
 				   up & NOTIFY_STATUS ? escaped : NULL);
 	if (length == 0)
 		return;
-	if (hand_on(s, message, length, d->fds, takes_fds ? d->n_fds : 0, TOKEN_NONE) == 0 &&
-	    takes_fds)
-		notify_datagram_sent(d);
+	hand_on(s, message, length, d->fds, takes_fds ? d->n_fds : 0, TOKEN_NONE);
 }
 
 /* READY=1 behind our own that the manager did not take yet goes alone: it is taken back with it. */
 static void send_up_early(struct supervisor *s, const struct notify_msg *m,
-			  struct notify_datagram *d, unsigned keep) {
+			  const struct notify_datagram *d, unsigned keep) {
 	static const char ready[] = "READY=1";
 
 	send_up(s, m, d, keep & ~NOTIFY_READY);
-	(void)hand_on(s, ready, strlen(ready), NULL, 0, TOKEN_READY);
+	hand_on(s, ready, strlen(ready), NULL, 0, TOKEN_READY);
 }
 
 static void pass_barrier(struct supervisor *s, struct notify_datagram *d) {

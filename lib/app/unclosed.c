@@ -36,6 +36,16 @@ static void close_all(struct supervisor *s, struct unclosed *u) {
 	helpers_add(&s->helpers, pid);
 }
 
+void unclosed_on_fd(void *context, int fd) {
+	struct supervisor *s = context;
+
+	if (notify_fd_close(fd))
+		return;
+	if (!unclosed_has_room(&s->unclosed, 1))
+		close_all(s, &s->unclosed);
+	unclosed_add(&s->unclosed, fd);
+}
+
 void unclosed_take(struct supervisor *s, struct notify_datagram *d) {
 	notify_datagram_done(d);
 	for (size_t i = 0; i < d->n_fds; i++)

@@ -32,6 +32,9 @@ bool unclosed_has_room(const struct unclosed *u, size_t n);
 /* Takes @fd. Where there is no room at all it stays open for good: better than to wait. */
 void unclosed_add(struct unclosed *u, int fd);
 
+/* Takes one that waited for the manager (struct notifier); @context: the supervisor. */
+void unclosed_on_fd(void *context, int fd);
+
 /*
  * Takes the fds of @d that are wanted no more: those that hold nobody up are closed at once. So are
  * all where there would be no room for those of another one: who sends them without end must not

@@ -112,14 +112,17 @@ static int send_now(struct notifier *n, const char *data, size_t length, const i
 	return n->error != 0 ? 0 : -errno;
 }
 
-static void entry_free(struct notifier_entry *e) {
+static void entry_free(const struct notifier *n, struct notifier_entry *e) {
 	for (size_t i = 0; i < e->n_fds; i++)
-		fd_close(e->fds[i]);
+		if (n->on_fd)
+			n->on_fd(n->context, e->fds[i]);
+		else
+			fd_close(e->fds[i]);
 	free(e);
 }
 
-static struct notifier_entry *entry_new(const char *data, size_t length, const int *fds,
-					size_t n_fds, unsigned token) {
+static struct notifier_entry *entry_new(const struct notifier *n, const char *data, size_t length,
+					const int *fds, size_t n_fds, unsigned token) {
 	size_t fds_at = (length + sizeof(int) - 1) / sizeof(int) * sizeof(int);
 	struct notifier_entry *e = malloc(sizeof(*e) + fds_at + n_fds * sizeof(int));
 	struct notify_msg m;
@@ -135,7 +138,7 @@ static struct notifier_entry *entry_new(const char *data, size_t length, const i
 		if (copy < 0) {
 			int saved = errno;
 
-			entry_free(e);
+			entry_free(n, e);
 			errno = saved;
 			return NULL;
 		}
@@ -165,7 +168,7 @@ static int make_room(struct notifier *n) {
 		return 0;
 	for (struct notifier_entry *e = n->head; e; before = e, e = e->next)
 		if (e->is_status) {
-			entry_free(unlink_after(n, before));
+			entry_free(n, unlink_after(n, before));
 			n->n_lost++;
 			n->lost_error = ENOBUFS;
 			return 0;
@@ -178,12 +181,12 @@ static int enqueue(struct notifier *n, const char *data, size_t length, const in
 	struct notifier_entry *e;
 	int r;
 
-	e = entry_new(data, length, fds, n_fds, token);
+	e = entry_new(n, data, length, fds, n_fds, token);
 	if (!e)
 		return -errno;
 	r = make_room(n);
 	if (r < 0) {
-		entry_free(e);
+		entry_free(n, e);
 		return r;
 	}
 	if (n->tail)
@@ -245,7 +248,7 @@ size_t notifier_flush(struct notifier *n) {
 		r = send_now(n, e->data, e->length, e->fds, e->n_fds, token);
 		if (r == 0)
 			break;
-		entry_free(unlink_after(n, NULL));
+		entry_free(n, unlink_after(n, NULL));
 		if (r < 0) {
 			n->n_lost++;
 			n->lost_error = -r;
@@ -264,7 +267,7 @@ void notifier_drop(struct notifier *n, unsigned token) {
 		struct notifier_entry *next = e->next;
 
 		if (e->token == token)
-			entry_free(unlink_after(n, before));
+			entry_free(n, unlink_after(n, before));
 		else
 			before = e;
 		e = next;
@@ -273,7 +276,7 @@ void notifier_drop(struct notifier *n, unsigned token) {
 
 void notifier_close(struct notifier *n) {
 	while (n->head)
-		entry_free(unlink_after(n, NULL));
+		free(unlink_after(n, NULL));
 	if (n->is_open) {
 		n->fd = fd_close(n->fd);
 		notify_vsock_done(&n->vsock);

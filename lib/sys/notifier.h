@@ -34,6 +34,9 @@ struct notifier {
 			unsigned token); /* a message with a token != 0 was taken by the manager; it
 					    may call notifier_send() and notifier_ping(), not
 					    notifier_close() */
+	/* Takes our copy of an fd of a message that waited, and is done; it must not call back.
+	 * NULL: it is closed. */
+	void (*on_fd)(void *context, int fd);
 	void *context;
 };
 
@@ -72,7 +75,8 @@ size_t notifier_flush(struct notifier *n);
 /* Drops what waits under @token; that does not count as lost. */
 void notifier_drop(struct notifier *n, unsigned token);
 
-/* Drops what waits, and closes. Also on a zeroed or closed @n. */
+/* Drops what waits, and closes; fds that wait are left to the end of the process, which waits for
+ * nothing (SO_LINGER, socket(7)). Also on a zeroed or closed @n. */
 void notifier_close(struct notifier *n);
 
 /*

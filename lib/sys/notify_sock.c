@@ -191,6 +191,12 @@ static int bind_abstract(struct notify_sock *s) {
 	return 0;
 }
 
+/* Nobody has sent anything yet. */
+static void give_back(struct notify_sock *s) {
+	s->fd = fd_close(s->fd);
+	remove_folder(s);
+}
+
 int notify_sock_open_in(struct notify_sock *s, const char *const *places) {
 	int on = 1, size = RECEIVE_BUFFER, r;
 
@@ -201,7 +207,7 @@ int notify_sock_open_in(struct notify_sock *s, const char *const *places) {
 	/* Before bind(2): credentials are put on a message as it is sent. */
 	if (setsockopt(s->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
 		r = -errno;
-		notify_sock_close(s);
+		give_back(s);
 		return r;
 	}
 	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
@@ -214,7 +220,7 @@ int notify_sock_open_in(struct notify_sock *s, const char *const *places) {
 	}
 	r = bind_abstract(s);
 	if (r < 0)
-		notify_sock_close(s);
+		give_back(s);
 	return r;
 }
 
@@ -313,12 +319,6 @@ bool notify_sock_has_more(const struct notify_sock *s) {
 	return poll(&p, 1, 0) != 0;
 }
 
-void notify_datagram_sent(struct notify_datagram *d) {
-	for (size_t i = 0; i < d->n_fds; i++)
-		fd_close(d->fds[i]);
-	d->n_fds = 0;
-}
-
 /*
  * Whoever closes a socket last waits for what it did not send yet, as long as SO_LINGER says
  * (socket(7)), O_NONBLOCK or not; and with a Unix socket go those in its queue, of which nobody
@@ -336,21 +336,26 @@ static bool may_hold_us(int fd) {
 	       (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff);
 }
 
+bool notify_fd_close(int fd) {
+	if (may_hold_us(fd))
+		return false;
+	fd_close(fd);
+	return true;
+}
+
 void notify_datagram_done(struct notify_datagram *d) {
 	size_t n_left = 0;
 
 	for (size_t i = 0; i < d->n_fds; i++)
-		if (may_hold_us(d->fds[i]))
+		if (!notify_fd_close(d->fds[i]))
 			d->fds[n_left++] = d->fds[i];
-		else
-			fd_close(d->fds[i]);
 	d->n_fds = n_left;
 }
 
 void notify_sock_close(struct notify_sock *s) {
 	/* Zeroed, it was never opened: fd 0 is not ours. */
 	if (s->fd > 0)
-		fd_close(s->fd);
+		(void)shutdown(s->fd, SHUT_RDWR);
 	s->fd = -1;
 	remove_folder(s);
 }

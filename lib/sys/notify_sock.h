@@ -54,15 +54,19 @@ int notify_sock_receive(struct notify_sock *s, struct notify_datagram *d);
 /* True while a datagram waits, or the socket is broken. */
 bool notify_sock_has_more(const struct notify_sock *s);
 
-/* Closes our copies of fds that were sent on; nothing of them changes. */
-void notify_datagram_sent(struct notify_datagram *d);
-
 /*
- * Closes the fds that are wanted no more, but for those that stay in @d: Unix sockets, and what has
- * SO_LINGER. To close them may take as long as their sender likes, and is for spawn_close(). A file
- * of a FUSE server that hangs is closed here all the same, and may hold us.
+ * Closes an fd that somebody sent along, but no Unix socket, and none with SO_LINGER: that may take
+ * as long as he likes, also where it was sent on, and is for spawn_close(). A file of a FUSE server
+ * that hangs is closed here all the same, and may hold us. Returns whether it is closed; nothing of
+ * it changes.
  */
+bool notify_fd_close(int fd);
+
+/* The same with all of @d; those that are not closed stay in it. */
 void notify_datagram_done(struct notify_datagram *d);
 
-/* Closes and removes socket and folder. Also on an @s that failed to open, or is closed. */
+/*
+ * Removes socket and folder; nobody can send any more. What waits in the socket is closed with the
+ * process, which waits for nothing. Also on an @s that failed to open, or is closed.
+ */
 void notify_sock_close(struct notify_sock *s);

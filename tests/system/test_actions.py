@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from manager import full_queue
 from puppet import Puppet, child, state_of, wait_until  # pylint: disable=unused-import
-from test_ready import full_queue
 
 FOREVER = 2**64 - 1
 

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from flood import STRANGER, Measure, floods, prepare, send_and_hear  # pylint: disable=unused-import
+from manager import full_queue
 from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
 from runner import descendants, stat_of
 
@@ -160,6 +161,21 @@ def test_a_socket_that_lingers_holds_up_nothing(busy, manager, child, is_inside)
         run.wait_stderr("refused")
         manager.wait_ping(count=2)
         wait_until(lambda: len(open_fds(run.pid)) == before, "end of what was sent")
+
+
+def test_nor_does_one_that_waits_for_the_manager_at_the_end(sdwd, manager, child):
+    manager.pause()
+    full_queue(manager)
+    run = sdwd("--notify", "--ready=exec", command=child.command)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        child(f"c = socket.create_connection({server.getsockname()!r}); c.setblocking(False)")
+        child("import contextlib")
+        child("with contextlib.suppress(BlockingIOError):\n while True: c.send(bytes(65536))")
+        child("c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0, 60, 0, 0, 0]))")
+        child("notify('FDSTORE=1', [c.fileno()])")
+        child("c.close()")
+        child.tell("os._exit(7)")
+        assert run.wait() == 7
 
 
 def test_sockets_that_nobody_wants_are_closed(busy, manager, child):

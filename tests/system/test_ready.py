@@ -9,24 +9,13 @@ import time
 import pytest
 
 from faults import children
+from manager import full_queue
 from puppet import child, cpu_seconds, state_of, wait_until  # pylint: disable=unused-import
 
 
 def is_pingless_before_ready(manager):
     before = [d for d in manager.all if manager.ready_at is None or d.at < manager.ready_at]
     return not [d for d in before if d.has("WATCHDOG=1")]
-
-
-def full_queue(manager):
-    """Fills the queue of a manager that does not read; what is in it comes first when it reads again."""
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    s.connect("\0" + manager.address[1:] if manager.address.startswith("@") else manager.address)
-    with s:
-        try:
-            while True:
-                s.send(b"X_FILL=1")
-        except BlockingIOError:
-            pass
 
 
 # What is waited for -----------------------------------------------------------------------------------------------

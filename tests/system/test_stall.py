@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from manager import full_queue
 from puppet import child, state_of, wait_until  # pylint: disable=unused-import
-from test_ready import full_queue
 
 
 def stop_for(run, seconds):

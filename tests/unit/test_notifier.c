@@ -127,6 +127,8 @@ struct world {
 	unsigned tokens[NOTIFIER_QUEUE_MAX + 16];
 	size_t n_tokens;
 	size_t n_fds_before;
+	int given[8]; /* by on_fd() */
+	size_t n_given;
 };
 
 static void manager_start(struct world *w) {
@@ -512,7 +514,50 @@ static void test_copies_are_not_inherited(void **state) {
 		assert_true(fcntl(i, F_GETFD) < 0 || i < fd || (fcntl(i, F_GETFD) & FD_CLOEXEC));
 	close(copy);
 	close(fd);
-	/* What still waits is closed with the notifier: teardown counts. */
+	unlink(w->path);
+	manager_start(w);
+	assert_int_equal(notifier_flush(&w->n), 0);
+}
+
+static void on_fd(void *context, int fd) {
+	struct world *w = context;
+
+	w->given[w->n_given++] = fd;
+}
+
+static void test_copies_are_given_to_who_wants_them(void **state) {
+	struct world *w = *state;
+	int fds[] = {STDIN_FILENO, STDOUT_FILENO};
+
+	w->n.on_fd = on_fd;
+	manager_stop(w);
+	assert_int_equal(notifier_send(&w->n, "FDSTORE=1", 9, fds, 2, 0), 0);
+	assert_int_equal(notifier_send(&w->n, "FDSTORE=1", 9, fds, 1, 7), 0);
+	unlink(w->path);
+	manager_start(w);
+	notifier_drop(&w->n, 7);
+	assert_int_equal(w->n_given, 1);
+	assert_int_equal(notifier_flush(&w->n), 0);
+	assert_int_equal(w->n_given, 3);
+	for (size_t i = 0; i < w->n_given; i++) {
+		assert_true(w->given[i] > STDERR_FILENO);
+		assert_int_equal(fd_close(w->given[i]), -1);
+	}
+}
+
+/* To close one may take long; the end of the process does not. */
+static void test_copies_that_wait_are_left_to_the_end(void **state) {
+	struct world *w = *state;
+	int fd = STDIN_FILENO, copy;
+
+	w->n.on_fd = on_fd;
+	manager_stop(w);
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	fd_close(copy);
+	assert_int_equal(notifier_send(&w->n, "FDSTORE=1", 9, &fd, 1, 0), 0);
+	notifier_close(&w->n);
+	assert_int_equal(w->n_given, 0);
+	assert_int_equal(close(copy), 0);
 }
 
 /* ---- pings ---- */
@@ -987,6 +1032,8 @@ int main(void) {
 		IN_WORLD(test_manager_goes_away_and_comes_back),
 		IN_WORLD(test_waiting_fds_arrive_and_are_closed),
 		IN_WORLD(test_copies_are_not_inherited),
+		IN_WORLD(test_copies_are_given_to_who_wants_them),
+		IN_WORLD(test_copies_that_wait_are_left_to_the_end),
 		IN_WORLD(test_ping_is_never_queued),
 		IN_WORLD(test_ping_sends_first_a_token_that_waits),
 		IN_WORLD(test_ping_takes_the_room_before_what_waits),

@@ -103,13 +103,23 @@ static int setup(void **state) {
 	return 0;
 }
 
+/* The fd itself is left to the end of the process. */
+static void sock_close(struct notify_sock *s) {
+	int fd = s->fd;
+
+	notify_sock_close(s);
+	assert_int_equal(s->fd, -1);
+	if (fd > 0)
+		fd_close(fd);
+}
+
 static int teardown(void **state) {
 	struct world *w = *state;
 
 	notify_datagram_done(&w->d);
 	fd_close(w->sender);
-	notify_sock_close(&w->s);
-	notify_sock_close(&w->s);
+	sock_close(&w->s);
+	sock_close(&w->s);
 	assert_int_equal(count_entries(w->folder), 0);
 	assert_int_equal(rmdir(w->folder), 0);
 	assert_int_equal(count_entries("/proc/self/fd"), w->n_fds_before);
@@ -213,6 +223,12 @@ static void test_a_socket_that_lingers_is_left(void **state) {
 	fd_close(peer[1]);
 }
 
+static void close_left(struct world *w) {
+	for (size_t i = 0; i < w->d.n_fds; i++)
+		fd_close(w->d.fds[i]);
+	w->d.n_fds = 0;
+}
+
 /* What is in its queue would end with it, and may linger. */
 static void test_unix_sockets_are_left(void **state) {
 	struct world *w = *state;
@@ -225,12 +241,12 @@ static void test_unix_sockets_are_left(void **state) {
 	assert_int_equal(notify_sock_receive(&w->s, &w->d), 1);
 	notify_datagram_done(&w->d);
 	assert_int_equal(w->d.n_fds, 1);
-	notify_datagram_sent(&w->d);
+	close_left(w);
 	/* Also of a message that is dropped. */
 	send_bytes(w, "X\0Y", 3, fds, 3);
 	assert_int_equal(notify_sock_receive(&w->s, &w->d), -EBADMSG);
 	assert_int_equal(w->d.n_fds, 1);
-	notify_datagram_sent(&w->d);
+	close_left(w);
 	fd_close(pair[0]);
 	fd_close(pair[1]);
 }
@@ -242,8 +258,9 @@ static void test_a_socket_that_went_up_stays_as_it_was(void **state) {
 
 	send_bytes(w, "FDSTORE=1", 9, &fd, 1);
 	assert_int_equal(notify_sock_receive(&w->s, &w->d), 1);
-	notify_datagram_sent(&w->d);
-	assert_int_equal(w->d.n_fds, 0);
+	notify_datagram_done(&w->d);
+	assert_int_equal(w->d.n_fds, 1);
+	close_left(w);
 	assert_untouched_and_close(fd);
 	fd_close(peer[0]);
 	fd_close(peer[1]);
@@ -362,7 +379,7 @@ static void test_umask_does_not_matter(void **state) {
 	assert_int_equal(stat(s.path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, geteuid() == 0 ? 0666 : 0600);
 	fd_close(connect_to(s.path));
-	notify_sock_close(&s);
+	sock_close(&s);
 }
 
 /* The child may drop root and still speaks; others, too, but then the kernel says who they are. */
@@ -452,7 +469,7 @@ static void test_the_first_place_that_will_do(void **state) {
 	assert_int_equal(count_entries(closed), 0);
 	assert_int_equal(count_entries(deep), 0);
 	fd_close(connect_to(s.path));
-	notify_sock_close(&s);
+	sock_close(&s);
 	rmdir(deep);
 	rmdir(closed);
 	unlink(file);
@@ -484,7 +501,7 @@ static void test_a_place_that_others_may_change_is_passed_over(void **state) {
 		assert_int_equal(notify_sock_open_in(&s, places), 0);
 		assert_int_equal(strncmp(s.path, place, strlen(place)) == 0,
 				 is_foreign || !rows[i].is_foreign ? rows[i].is_taken : true);
-		notify_sock_close(&s);
+		sock_close(&s);
 		assert_int_equal(rmdir(place), 0);
 	}
 }
@@ -504,7 +521,7 @@ static void test_abstract_where_no_place_will_do(void **state) {
 	assert_int_equal(notify_sock_receive(&s, &w->d), 1);
 	assert_string_equal(w->d.data, "READY=1");
 	assert_int_equal(w->d.pid, getpid());
-	notify_sock_close(&s);
+	sock_close(&s);
 }
 
 static void test_runtime_directory_comes_first(void **state) {
@@ -516,13 +533,13 @@ static void test_runtime_directory_comes_first(void **state) {
 	setenv("RUNTIME_DIRECTORY", both, 1);
 	assert_int_equal(notify_sock_open(&s), 0);
 	assert_int_equal(strncmp(s.path, w->folder, strlen(w->folder)), 0);
-	notify_sock_close(&s);
+	sock_close(&s);
 	unsetenv("RUNTIME_DIRECTORY");
 	/* Without it there still is a place. */
 	assert_int_equal(notify_sock_open(&s), 0);
 	assert_int_not_equal(strncmp(s.path, w->folder, strlen(w->folder)), 0);
 	fd_close(connect_to(s.path));
-	notify_sock_close(&s);
+	sock_close(&s);
 }
 
 /* What a killed sdwd leaves behind: everything but the socket itself. */
@@ -550,7 +567,7 @@ static void test_what_a_killed_one_left_behind_goes_with_the_next(void **state) 
 	assert_int_equal(count_entries(w->folder), 2);
 	assert_int_equal(access(w->s.path, F_OK), 0);
 	fd_close(connect_to(s.path));
-	notify_sock_close(&s);
+	sock_close(&s);
 }
 
 static void remove_all(const char *folder) {
@@ -608,11 +625,11 @@ static void test_nothing_else_is_swept_away(void **state) {
 	leave_behind(places, dead, sizeof(dead));
 
 	assert_int_equal(notify_sock_open_in(&s, places), 0);
-	notify_sock_close(&s);
+	sock_close(&s);
 	assert_int_not_equal(access(dead, F_OK), 0);
 	assert_int_equal(access(in_use.path, F_OK), 0);
 	assert_int_equal(count_entries(more), 2);
-	notify_sock_close(&in_use);
+	sock_close(&in_use);
 	assert_int_equal(unlink(made[n]), 0);
 	while (n-- > 0)
 		remove_all(made[n]);
@@ -622,7 +639,7 @@ static void test_nothing_else_is_swept_away(void **state) {
 static void test_done_twice_and_never_opened(void **state) {
 	struct notify_sock s = {0};
 
-	notify_sock_close(&s);
+	sock_close(&s);
 	assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
 }
 
