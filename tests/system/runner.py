@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Starts sdwd as a manager would, and cleans up after it."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -55,6 +56,33 @@ def command_of(pid):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         return "?"
+
+
+@contextlib.contextmanager
+def ended(process):
+    """A Popen that is over with this, also where a test fails: subprocess itself would wait for it."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+_PTRACE_SEIZE = 0x4206
+_WALL = 0x40000000
+
+
+@contextlib.contextmanager
+def held(pid):
+    """Traced by us, @pid cannot be reaped by its parent when it ends: as one that the kernel keeps. It has ended after this."""
+    _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    if _libc.ptrace(_PTRACE_SEIZE, pid, None, None) != 0:
+        raise OSError(ctypes.get_errno(), "ptrace")
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, _WALL)
 
 
 class Sdwd:

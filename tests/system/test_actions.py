@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What follows when the child is not healthy: withhold, trigger, kill, warn; the dump signal and the hook before."""
 
-import contextlib
-import ctypes
 import os
 import signal
 import time
@@ -11,6 +9,7 @@ import pytest
 
 from manager import full_queue
 from puppet import Puppet, child, state_of, wait_until  # pylint: disable=unused-import
+from runner import held
 
 FOREVER = 2**64 - 1
 
@@ -229,20 +228,6 @@ def hook(tmp_path):
 
     make.file = file
     return make
-
-
-PTRACE_SEIZE = 0x4206
-WALL = 0x40000000
-
-
-@contextlib.contextmanager
-def held(pid):
-    """Whoever ends meanwhile cannot be reaped by its parent before the end of this."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    assert libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0, os.strerror(ctypes.get_errno())
-    yield
-    os.waitpid(pid, WALL)
 
 
 def wait_line(hook, line):

@@ -12,6 +12,7 @@ import pytest
 import mounts
 from control import make_instance  # pylint: disable=unused-import
 from puppet import Puppet, child, open_fds, running, state_of, wait_until  # pylint: disable=unused-import
+from runner import ended
 
 # What a scripted launcher is made of. daemon(f) forks twice as daemon(7) says; returns the pid of the one that runs f.
 _TOOLS = r"""
@@ -252,19 +253,16 @@ def test_what_names_no_daemon_is_refused_and_ends_in_its_reason(launch, manager,
 
 @pytest.mark.option("pidfile")
 def test_a_foreign_process_is_neither_taken_nor_touched(launch, manager, pidfile):
-    with subprocess.Popen(["sleep", "1000"]) as foreign:
-        try:
-            run = launch(f"daemon(sleep); write(P, {foreign.pid})", "--pidfile-timeout=300ms")
-            assert run.wait() == 125
-            assert "(--pidfile-timeout): it names a process that sdwd did not start" in run.stderr()
-            assert manager.ready_at is None
-            assert foreign.poll() is None
-            run = launch("daemon(sleep)")
-            manager.wait_for(lambda d: d.pid == run.pid and "waiting for " in d.fields.get("STATUS", ""))
-            run.terminate()
-            assert foreign.poll() is None
-        finally:
-            foreign.kill()
+    with ended(subprocess.Popen(["sleep", "1000"])) as foreign:
+        run = launch(f"daemon(sleep); write(P, {foreign.pid})", "--pidfile-timeout=300ms")
+        assert run.wait() == 125
+        assert "(--pidfile-timeout): it names a process that sdwd did not start" in run.stderr()
+        assert manager.ready_at is None
+        assert foreign.poll() is None
+        run = launch("daemon(sleep)")
+        manager.wait_for(lambda d: d.pid == run.pid and "waiting for " in d.fields.get("STATUS", ""))
+        run.terminate()
+        assert foreign.poll() is None
 
 
 @pytest.mark.option("pidfile")
@@ -464,14 +462,13 @@ def test_a_bad_rewrite_changes_nothing(launch, manager, child, pidfile, text):
     run = launch("write(P, daemon(puppet))")
     pid = child("os.getpid()")
     manager.wait_ready()
-    with subprocess.Popen(["sleep", "1000"]) as foreign:
+    with ended(subprocess.Popen(["sleep", "1000"])) as foreign:
         write(pidfile, foreign.pid if text is None else text)
         write(pidfile, pid)
         pidfile.unlink()
         end(child, 7)
         assert run.wait() == 7
         assert foreign.poll() is None
-        foreign.kill()
     assert run.stderr().count("supervising") == 1
 
 

@@ -8,7 +8,6 @@ is one, and a command that does not exist is C1's error at start; C13 has no pre
 for it; of C14 only the empty command is an error, because without any probe the process itself is watched.
 """
 
-import contextlib
 import ctypes
 import os
 import re
@@ -20,7 +19,7 @@ import time
 import pytest
 
 from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
-from runner import stat_of
+from runner import held, stat_of
 from scripted import edges, outcomes
 
 SOON = ["--interval=100ms", "--fast-interval=100ms", "--start-interval=100ms", "--timeout=10s"]
@@ -409,19 +408,6 @@ def test_a_run_that_outlives_its_kill_is_a_timeout_and_stays_the_only_one(sdwd, 
         one.says("exit 0")
     manager.wait_ready()
     assert is_gone(pid)
-
-
-@contextlib.contextmanager
-def held(pid):
-    """While we trace it, a process that is killed is not reaped by its parent: as one that the kernel keeps."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    seize = 0x4206
-    assert libc.ptrace(seize, pid, None, None) == 0, os.strerror(ctypes.get_errno())
-    try:
-        yield
-    finally:
-        os.waitpid(pid, 0)
 
 
 def test_a_flood_of_output_delays_no_ping_and_no_stop(sdwd, manager, check):

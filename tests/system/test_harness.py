@@ -16,6 +16,7 @@ import pytest
 
 import runner as runner_module
 from puppet import wait_until
+from runner import ended
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 TESTS = Path(__file__).resolve().parents[1]
@@ -386,8 +387,8 @@ print(witness.stalled(begin, time.monotonic()), witness.stalled(0, begin))
 
 
 def test_a_stall_of_the_machine_is_no_gap():
-    with subprocess.Popen([sys.executable, "-c", WITNESS], cwd=TESTS / "system", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          text=True) as one:
+    with ended(subprocess.Popen([sys.executable, "-c", WITNESS], cwd=TESTS / "system", stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True)) as one:
         one.stdout.readline()
         one.send_signal(signal.SIGSTOP)
         time.sleep(0.5)
