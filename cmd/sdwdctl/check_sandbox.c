@@ -98,7 +98,7 @@ static void check_root_folder(struct findings *f) {
 	if (unit_value(s, "RootImage", NULL))
 		found(f, WARNING, NULL,
 		      "RootImage=: sdwd, its prober and the checks must be in that image");
-	if (f->sdwd && programs_miss(s, f->root, f->sdwd, f->conf, path))
+	if (f->sdwd && programs_miss(f->unit, f->root, f->sdwd, f->conf, path))
 		found(f, SERIOUS, NULL,
 		      "RootDirectory=%s: there is no %s in it, and all paths of probes are taken "
 		      "from there",

@@ -90,7 +90,7 @@ static int check_root(const struct unit *u, const struct drop_in_wish *wish, con
 			 "RootImage=: whether sdwd is in that image cannot be seen from here");
 		return -EPERM;
 	}
-	if (!programs_miss(&u->settings, wish->root, wish->sdwd, c, path))
+	if (!programs_miss(u, wish->root, wish->sdwd, c, path))
 		return 0;
 	text_addf(errors, "RootDirectory=%s: there is no %s in it; install %s there first",
 		  unit_value(&u->settings, "RootDirectory", ""), path,

@@ -114,6 +114,14 @@ static bool add_specifier(struct text *t, char c, const char *unit) {
 	return true;
 }
 
+void exec_line_expand(struct text *t, const char *word, const char *unit) {
+	for (const char *p = word; *p != '\0'; p++)
+		if (*p == '%' && p[1] != '\0' && add_specifier(t, p[1], unit))
+			p++;
+		else
+			text_add_bytes(t, p, 1);
+}
+
 int exec_line_next(const struct exec_line *e, const char *unit, const char **rest,
 		   char **ret_word) {
 	char buffer[4096];

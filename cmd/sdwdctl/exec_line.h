@@ -28,3 +28,6 @@ void exec_line_done(struct exec_line *e);
  * Returns as unit_word_next() does.
  */
 int exec_line_next(const struct exec_line *e, const char *unit, const char **rest, char **ret_word);
+
+/* Adds @word, a setting's, with the same specifiers expanded. */
+void exec_line_expand(struct text *t, const char *word, const char *unit);

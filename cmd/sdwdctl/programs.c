@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exec_line.h"
 #include "root.h"
 #include "unit_words.h"
 
@@ -60,21 +61,33 @@ static bool is_bound(const char *word, const char *path, char source[static PATH
 	return true;
 }
 
-/* True where one of the @words, a line of BindPaths=, brings @path. */
-static bool brings(const char *words, const char *root, const char *path) {
-	char source[PATH_MAX], *word;
+/* True where one of the @words, a line of BindPaths= of @unit, brings @path. */
+static bool brings(const char *words, const char *unit, const char *root, const char *path) {
+	char expanded[PATH_MAX], source[PATH_MAX], *word;
 	bool is_there = false;
 
 	while (!is_there && unit_word_next(&words, &word) > 0) {
-		is_there = is_bound(word, path, source) && root_has(root, source);
+		struct text t = TEXT_OVER(expanded);
+
+		exec_line_expand(&t, word, unit);
+		is_there = is_bound(expanded, path, source) && root_has(root, source);
 		free(word);
 	}
 	return is_there;
 }
 
+/* True where the folder of RootDirectory= has @path, whose links begin there. */
+static bool is_inside(const struct unit *u, const char *root, const char *path) {
+	char folder[PATH_MAX], inner[PATH_MAX];
+	struct text t = TEXT_OVER(folder);
+
+	exec_line_expand(&t, unit_value(&u->settings, "RootDirectory", ""), u->name);
+	return root_enter(root, folder, inner) == 0 && root_has(inner, path);
+}
+
 /* True where @path is there for the unit, in its RootDirectory= or bound into it. */
-static bool sees(const struct unit_settings *s, const char *root, const char *path) {
-	char whole[PATH_MAX];
+static bool sees(const struct unit *u, const char *root, const char *path) {
+	const struct unit_settings *s = &u->settings;
 	bool is_there = false;
 
 	/* To systemd BindPaths= and BindReadOnlyPaths= are one list: an empty one forgets both. */
@@ -85,10 +98,10 @@ static bool sees(const struct unit_settings *s, const char *root, const char *pa
 		    (strcmp(item->name, "BindPaths") != 0 &&
 		     strcmp(item->name, "BindReadOnlyPaths") != 0))
 			continue;
-		is_there = item->value[0] != '\0' && (is_there || brings(item->value, root, path));
+		is_there = item->value[0] != '\0' &&
+			   (is_there || brings(item->value, u->name, root, path));
 	}
-	snprintf(whole, sizeof(whole), "%s%s", unit_value(s, "RootDirectory", ""), path);
-	return is_there || root_has(root, whole);
+	return is_there || is_inside(u, root, path);
 }
 
 static bool needs_prober(const struct conf *c) {
@@ -98,19 +111,19 @@ static bool needs_prober(const struct conf *c) {
 	return false;
 }
 
-bool programs_miss(const struct unit_settings *s, const char *root, const char *sdwd,
-		   const struct conf *c, char path[static PATH_MAX]) {
+bool programs_miss(const struct unit *u, const char *root, const char *sdwd, const struct conf *c,
+		   char path[static PATH_MAX]) {
 	/* One without a path systemd looks for. */
-	if (!unit_value(s, "RootDirectory", NULL) || sdwd[0] != '/')
+	if (!unit_value(&u->settings, "RootDirectory", NULL) || sdwd[0] != '/')
 		return false;
 	snprintf(path, PATH_MAX, "%s", sdwd);
-	if (!sees(s, root, path))
+	if (!sees(u, root, path))
 		return true;
 	if (!needs_prober(c))
 		return false;
 	put_neighbour(sdwd, path);
-	if (sees(s, root, path))
+	if (sees(u, root, path))
 		return false;
 	snprintf(path, PATH_MAX, "%s", PROBER_INSTALLED);
-	return !sees(s, root, path);
+	return !sees(u, root, path);
 }

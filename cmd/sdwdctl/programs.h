@@ -17,9 +17,9 @@ int programs_find_sdwd(const char *root, char path[static PATH_MAX]);
 void programs_find_prober(const char *root, const char *sdwd, char path[static PATH_MAX]);
 
 /*
- * What a unit @s of the system at @root lacks in its RootDirectory=, whether it is there or bound
+ * What the unit @u of the system at @root lacks in its RootDirectory=, whether it is there or bound
  * into it: @sdwd, or its prober where a probe of @c needs that (NULL: not known yet). @path gets
  * where it should be. Returns false where nothing is missing.
  */
-bool programs_miss(const struct unit_settings *s, const char *root, const char *sdwd,
-		   const struct conf *c, char path[static PATH_MAX]);
+bool programs_miss(const struct unit *u, const char *root, const char *sdwd, const struct conf *c,
+		   char path[static PATH_MAX]);

@@ -87,6 +87,10 @@ static int resolve(const char *root, const char *path, bool keeps_last,
 	}
 }
 
+int root_enter(const char *root, const char *path, char inner[static PATH_MAX]) {
+	return resolve(root, path, false, inner);
+}
+
 int root_open(const char *root, const char *path, int flags) {
 	char resolved[PATH_MAX];
 	int fd, r;

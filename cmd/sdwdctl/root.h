@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <limits.h>
 
 #include "base/defs.h"
 
@@ -19,6 +20,10 @@ int root_list(const char *root, const char *path, DIR **ret);
 /* Reads the regular file @path. *@ret_data is the caller's to free, and has a NUL behind its
  * *@ret_length bytes. Returns 0 or a negative errno (-EFBIG above 1 MiB). */
 int root_read(const char *root, const char *path, char **ret_data, size_t *ret_length);
+
+/* @inner gets a @root to take paths as if the folder @path of @root were "/". Returns 0 or a
+ * negative errno. */
+int root_enter(const char *root, const char *path, char inner[static PATH_MAX]);
 
 /* True where @path is there. */
 bool root_has(const char *root, const char *path);

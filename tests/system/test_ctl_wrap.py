@@ -219,6 +219,32 @@ def test_unit_that_cannot_be_wrapped_is_refused_with_the_reason(root, lines):
     assert said.startswith("sdwdctl: wrap: web.service: ") and REFUSED[lines] in said and said.count("\n") == 1
 
 
+@pytest.mark.parametrize("lines,path", [
+    ("RootDirectory=/srv/%N/x%%", "srv/web/x%/usr/bin/sdwd"),
+    ("RootDirectory=/srv\nBindReadOnlyPaths=/opt/%p:/usr/bin", "opt/web/sdwd"),
+])
+def test_another_root_may_have_the_name_of_the_unit(root, lines, path):
+    root.unit(lines + "\nExecStart=/usr/bin/webd\n")
+    assert "there is no /usr/bin/sdwd in it" in root.refusal("--http=http://127.0.0.1/")
+    root.write(path, "")
+    assert command(root.wrap("--http=http://127.0.0.1/")).startswith("/usr/bin/sdwd ")
+
+
+@pytest.mark.parametrize("target,is_there", [("/opt/sdwd", True), ("../../opt/sdwd", True), ("/usr/bin/webd", False)])
+def test_links_in_another_root_begin_there(root, target, is_there):
+    root.unit("RootDirectory=/link\nExecStart=/usr/bin/webd\n")
+    inside = root.folder / "srv" / "in"
+    (inside / "opt").mkdir(parents=True)
+    (inside / "usr" / "bin").mkdir(parents=True)
+    (inside / "opt" / "sdwd").write_text("")
+    (inside / "usr" / "bin" / "sdwd").symlink_to(target)
+    (root.folder / "link").symlink_to("/srv/in")
+    if is_there:
+        assert command(root.wrap("--http=http://127.0.0.1/")).startswith("/usr/bin/sdwd ")
+    else:
+        assert "RootDirectory=/link: there is no /usr/bin/sdwd in it" in root.refusal("--http=http://127.0.0.1/")
+
+
 def test_prober_must_be_in_another_root_where_a_probe_needs_it(root):
     """Else sdwd ends with exit status 125 at once."""
     lines = "RootDirectory=/srv/x\nBindReadOnlyPaths=/usr/bin/sdwd\n"
