@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The prober as a process: when it is there, what it may, and that its troubles are not the service's."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import pytest
 
 from prompt import assert_prompt, take_signals
 from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
-from runner import command_of, stat_of
+from runner import command_of, held, stat_of
 from scripted import edges, outcomes, serve  # pylint: disable=unused-import
 from tls import authority, certificate, serve_tls  # pylint: disable=unused-import
 
@@ -351,3 +352,34 @@ def test_options_that_are_too_large_for_a_request(sdwd):
     run = sdwd("--http=https://127.0.0.1/", f"--http-body=[{'x' * 70000}]", command=["sh", "-c", "echo started"])
     assert run.wait() == 125 and run.stdout() == ""
     assert "--http: its options are larger than the 60 KiB of a request" in run.stderr()
+
+
+def test_so_many_outlive_their_kill_and_the_next_waits_for_a_place(sdwd, manager):
+    run = sdwd("--http=https://127.0.0.1:1/", "--name=web", "--optional", "--interval=200ms", *SEEN, watchdog=2)
+    manager.wait_ready()
+    holds, pids = [], []
+
+    def looks():
+        return len([o for o in outcomes(run.stderr(), "web") if o[:2] == ("fail", "connect-refused")])
+
+    def living():
+        return [p for p in run.children() if PROBER in command_of(p) and p not in pids]
+
+    with contextlib.ExitStack() as rest:
+        for _ in range(4):
+            n = looks()
+            wait_until(lambda n=n: looks() > n, "a look by another")
+            [pid] = living()
+            pids.append(pid)
+            holds.append(contextlib.ExitStack())
+            holds[-1].enter_context(held(pid))
+            rest.enter_context(holds[-1])
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids[:3]:
+            run.wait_stderr(f"sdwd-prober (pid {pid}) outlives SIGKILL")
+        n = looks()
+        manager.wait_ping(count=2)
+        assert looks() == n and not living() and f"sdwd-prober (pid {pids[3]})" not in run.stderr()
+        holds[0].close()
+        wait_until(lambda: looks() > n, "a look by another")
+        run.wait_stderr(f"sdwd-prober (pid {pids[3]}) outlives SIGKILL")
