@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/text.h"
 
 /* How far the scan goes where /proc is not there: the soft limit, but not for minutes. */
@@ -27,8 +29,13 @@ bool inherit_has(int fd) {
 }
 
 static void close_copy(int fd) {
+	errno = 0;
 	if (inherit_has(fd))
 		(void)close(fd);
+	else if (errno != 0 && errno != EBADF)
+		log_warning("cannot tell whether fd %d is the child's: %s; it stays open in sdwd, "
+			    "too",
+			    fd, strerror(errno));
 }
 
 static void close_listed(DIR *folder) {

@@ -168,6 +168,12 @@ def test_an_fd_that_cannot_be_asked_for_its_flags(stages):
     check(stages, "probes", "fcntl", "EINTR", numbers=range(1, 6))
 
 
+def test_an_fd_that_cannot_be_looked_at_is_kept_and_told(stages):
+    """It may be one of sdwd's own; one of the child's stays open as long as sdwd is there."""
+    verdicts = check(stages, "probes", "fcntl", "EACCES")
+    assert any("cannot tell whether fd " in v.said for v in verdicts.values())
+
+
 @pytest.mark.parametrize("function, error", [("read", "EIO"), ("recvmsg", "EINVAL")])
 def test_what_the_child_says_is_not_given_up_for_one_error(stages, function, error):
     check(stages, "service", function, error, numbers=range(1, 9))
