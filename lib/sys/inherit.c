@@ -38,14 +38,20 @@ static void close_copy(int fd) {
 			    fd, strerror(errno));
 }
 
-static void close_listed(DIR *folder) {
+/* False where the list is not whole. */
+static bool close_listed(DIR *folder) {
 	const struct dirent *entry;
 	uint64_t fd;
 
-	/* The folder's own fd has CLOEXEC as well. */
-	while ((entry = readdir(folder)))
+	for (;;) {
+		errno = 0;
+		entry = readdir(folder);
+		if (!entry)
+			return errno == 0;
+		/* The folder's own fd has CLOEXEC as well. */
 		if (text_parse_u64(entry->d_name, 3, INT32_MAX, &fd) == 0)
 			close_copy((int)fd);
+	}
 }
 
 static void close_scanned(void) {
@@ -62,12 +68,10 @@ void inherit_close(bool keep_stderr) {
 	cleanup(fd_closep) int null = -1;
 	DIR *folder = opendir("/proc/self/fd");
 
-	if (folder) {
-		close_listed(folder);
-		(void)closedir(folder);
-	} else {
+	if (!folder || !close_listed(folder))
 		close_scanned();
-	}
+	if (folder)
+		(void)closedir(folder);
 
 	/* Where that fails they stay what they are: a free number below 3 would be worse. */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);

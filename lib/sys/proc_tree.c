@@ -124,9 +124,16 @@ static int read_numbers(struct tree *t, int fd) {
 	return 0;
 }
 
+/* Returns 1, 0 at the end, or a negative errno: what readdir(3) gives at either is the same. */
+static int next_entry(DIR *folder, const struct dirent **ret) {
+	errno = 0;
+	*ret = readdir(folder);
+	return *ret ? 1 : -errno;
+}
+
 static int read_children(struct tree *t, pid_t pid) {
+	const struct dirent *entry;
 	char path[PROC_PATH_MAX];
-	struct dirent *entry;
 	DIR *tasks;
 	int r = 0;
 
@@ -134,7 +141,7 @@ static int read_children(struct tree *t, pid_t pid) {
 	tasks = opendir(path);
 	if (!tasks)
 		return -errno;
-	while (r == 0 && !is_full(t) && (entry = readdir(tasks))) {
+	while (r >= 0 && !is_full(t) && (r = next_entry(tasks, &entry)) > 0) {
 		cleanup(fd_closep) int fd = -1;
 		uint64_t tid;
 
@@ -150,7 +157,7 @@ static int read_children(struct tree *t, pid_t pid) {
 			r = -errno;
 	}
 	(void)closedir(tasks);
-	return r;
+	return MIN(r, 0);
 }
 
 static int walk_children(struct tree *t) {
@@ -174,13 +181,15 @@ static int walk_children(struct tree *t) {
 	return 0;
 }
 
-/* Adds all in /proc whose parent is us or in the tree; true where there was one. */
-static bool scan_once(struct tree *t, DIR *folder) {
+/* Adds all in /proc whose parent is us or in the tree. Returns 1 where there was one, 0, or a
+ * negative errno. */
+static int scan_once(struct tree *t, DIR *folder) {
+	const struct dirent *entry;
 	size_t before = t->n;
-	struct dirent *entry;
+	int r = 0;
 
 	rewinddir(folder);
-	while (!is_full(t) && (entry = readdir(folder))) {
+	while (!is_full(t) && (r = next_entry(folder, &entry)) > 0) {
 		struct proc_stat stat;
 		uint64_t pid;
 
@@ -191,18 +200,19 @@ static bool scan_once(struct tree *t, DIR *folder) {
 		if (stat.parent == getpid() || tree_has(t, stat.parent))
 			tree_add(t, (pid_t)pid);
 	}
-	return t->n > before;
+	return r < 0 ? r : t->n > before;
 }
 
 static int walk_all(struct tree *t) {
 	DIR *folder = opendir("/proc");
+	int r = 1;
 
 	if (!folder)
 		return -errno;
-	while (!is_full(t) && scan_once(t, folder))
-		;
+	while (r > 0 && !is_full(t))
+		r = scan_once(t, folder);
 	(void)closedir(folder);
-	return 0;
+	return MIN(r, 0);
 }
 
 static bool has_children_file(void) {

@@ -168,6 +168,16 @@ def test_an_fd_that_cannot_be_asked_for_its_flags(stages):
     check(stages, "probes", "fcntl", "EINTR", numbers=range(1, 6))
 
 
+def test_a_list_of_fds_that_is_not_whole_is_not_believed(stages):
+    """What the child inherited would stay open in sdwd."""
+    check(stages, "probes", "readdir", "EBADF")
+
+
+def test_a_list_of_processes_that_cannot_be_read_is_not_an_empty_one(stages):
+    (verdict,) = check(stages, "forking", "readdir", "EBADF", numbers=[1], count=9).values()
+    assert verdict.kind == "125" and "/proc does not show what remained" in verdict.said
+
+
 def test_an_fd_that_cannot_be_looked_at_is_kept_and_told(stages):
     """It may be one of sdwd's own; one of the child's stays open as long as sdwd is there."""
     verdicts = check(stages, "probes", "fcntl", "EACCES")
