@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sockets there are, and the instances among them that somebody means. */
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/optab.h"
 #include "client.h"
 
@@ -59,13 +59,13 @@ static bool is_first(uid_t owner) {
 
 static int find_in(struct instances *all, const char *folder) {
 	DIR *stream = opendir(folder);
-	struct dirent *entry;
+	const struct dirent *entry;
 	size_t n_others = 0;
 	int r = 0;
 
 	if (!stream)
 		return 0;
-	while (r == 0 && (entry = readdir(stream))) {
+	while (r == 0 && (r = dir_next(stream, &entry)) == 0 && entry) {
 		struct stat st;
 
 		if (entry->d_name[0] == '.' ||

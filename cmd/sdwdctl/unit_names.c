@@ -7,7 +7,6 @@
  */
 #include "unit_names.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "root.h"
 
@@ -200,13 +200,13 @@ static int add_link(struct words *n, const char *root, const char *link) {
 
 /* The same of all links in @folder. Returns 0 or a negative errno. */
 static int add_links(struct words *n, const char *root, const char *folder) {
-	struct dirent *entry;
+	const struct dirent *entry;
 	DIR *list;
 	int r = root_list(root, folder, &list);
 
 	if (r < 0)
 		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
-	while (r == 0 && (entry = readdir(list)))
+	while (r == 0 && (r = dir_next(list, &entry)) == 0 && entry)
 		if ((entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) &&
 		    is_service(entry->d_name))
 			r = add_link(n, root, entry->d_name);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dir.h"
 #include "root.h"
 #include "unit.h"
 #include "unit_names.h"
@@ -36,7 +36,7 @@ static bool has_drop_in(const struct drop_ins *d, const char *name) {
 static int add_drop_ins(struct drop_ins *d, const char *root, const char *folder,
 			const char *unit) {
 	char path[PATH_MAX];
-	struct dirent *entry;
+	const struct dirent *entry;
 	DIR *list;
 	int r;
 
@@ -44,7 +44,7 @@ static int add_drop_ins(struct drop_ins *d, const char *root, const char *folder
 	r = root_list(root, path, &list);
 	if (r < 0)
 		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
-	while (r == 0 && (entry = readdir(list))) {
+	while (r == 0 && (r = dir_next(list, &entry)) == 0 && entry) {
 		size_t length = strlen(entry->d_name);
 		struct drop_in *items;
 		char *whole;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "sys/inherit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -42,16 +42,13 @@ static void close_copy(int fd) {
 static bool close_listed(DIR *folder) {
 	const struct dirent *entry;
 	uint64_t fd;
+	int r;
 
-	for (;;) {
-		errno = 0;
-		entry = readdir(folder);
-		if (!entry)
-			return errno == 0;
-		/* The folder's own fd has CLOEXEC as well. */
+	/* The folder's own fd has CLOEXEC as well. */
+	while ((r = dir_next(folder, &entry)) == 0 && entry)
 		if (text_parse_u64(entry->d_name, 3, INT32_MAX, &fd) == 0)
 			close_copy((int)fd);
-	}
+	return r == 0;
 }
 
 static void close_scanned(void) {

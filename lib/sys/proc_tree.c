@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "sys/proc.h"
@@ -124,13 +124,6 @@ static int read_numbers(struct tree *t, int fd) {
 	return 0;
 }
 
-/* Returns 1, 0 at the end, or a negative errno: what readdir(3) gives at either is the same. */
-static int next_entry(DIR *folder, const struct dirent **ret) {
-	errno = 0;
-	*ret = readdir(folder);
-	return *ret ? 1 : -errno;
-}
-
 static int read_children(struct tree *t, pid_t pid) {
 	const struct dirent *entry;
 	char path[PROC_PATH_MAX];
@@ -141,7 +134,7 @@ static int read_children(struct tree *t, pid_t pid) {
 	tasks = opendir(path);
 	if (!tasks)
 		return -errno;
-	while (r >= 0 && !is_full(t) && (r = next_entry(tasks, &entry)) > 0) {
+	while (r == 0 && !is_full(t) && (r = dir_next(tasks, &entry)) == 0 && entry) {
 		cleanup(fd_closep) int fd = -1;
 		uint64_t tid;
 
@@ -157,7 +150,7 @@ static int read_children(struct tree *t, pid_t pid) {
 			r = -errno;
 	}
 	(void)closedir(tasks);
-	return MIN(r, 0);
+	return r;
 }
 
 static int walk_children(struct tree *t) {
@@ -189,7 +182,7 @@ static int scan_once(struct tree *t, DIR *folder) {
 	int r = 0;
 
 	rewinddir(folder);
-	while (!is_full(t) && (r = next_entry(folder, &entry)) > 0) {
+	while (!is_full(t) && (r = dir_next(folder, &entry)) == 0 && entry) {
 		struct proc_stat stat;
 		uint64_t pid;
 

@@ -173,6 +173,12 @@ def test_a_list_of_fds_that_is_not_whole_is_not_believed(stages):
     check(stages, "probes", "readdir", "EBADF")
 
 
+def test_a_list_of_services_that_is_not_whole_is_told(stages):
+    """Else sdwdctl would say that all is well with those that it saw."""
+    verdicts = check(stages, "control", "readdir", "EBADF", program="sdwdctl")
+    assert all(v.kind == "logged" for v in verdicts.values() if v.injected), verdicts
+
+
 def test_a_list_of_processes_that_cannot_be_read_is_not_an_empty_one(stages):
     (verdict,) = check(stages, "forking", "readdir", "EBADF", numbers=[1], count=9).values()
     assert verdict.kind == "125" and "/proc does not show what remained" in verdict.said
