@@ -418,9 +418,10 @@ class Stage:
             self.n_fds = len(stay)
             return
         # Where waitid(2) does not tell whose child a daemon is, a pidfd watches it, too. A file of which nothing says
-        # where it is, is looked at by a prober: its program, and the socket to it.
+        # where it is, is looked at by a prober: its program, and the socket to it. What is kept is told.
         more = {"waitid": 1, "statfs": 2}
         most = self.base.n_fds + more.get(self._fault[1] if self._fault else None, 0)
+        most += self.stderr().count("it stays open in sdwd, too")
         if not self.until(lambda: no_more_than(most)) and self.run.is_running():
             self.violations.append(f"open fds: {len(stay)} instead of {most}: {sorted(stay)}")
         if not self.until(lambda: not zombies()) and self.run.is_running():
