@@ -114,12 +114,17 @@ static bool add_specifier(struct text *t, char c, const char *unit) {
 	return true;
 }
 
+/* Adds the sign at @p, or what the specifier there stands for. Returns what is behind. */
+static const char *add_expanded(struct text *t, const char *p, const char *unit) {
+	if (*p == '%' && p[1] != '\0' && add_specifier(t, p[1], unit))
+		return p + 2;
+	text_add_bytes(t, p, 1);
+	return p + 1;
+}
+
 void exec_line_expand(struct text *t, const char *word, const char *unit) {
-	for (const char *p = word; *p != '\0'; p++)
-		if (*p == '%' && p[1] != '\0' && add_specifier(t, p[1], unit))
-			p++;
-		else
-			text_add_bytes(t, p, 1);
+	while (*word != '\0')
+		word = add_expanded(t, word, unit);
 }
 
 int exec_line_next(const struct exec_line *e, const char *unit, const char **rest,
@@ -131,14 +136,10 @@ int exec_line_next(const struct exec_line *e, const char *unit, const char **res
 
 	if (r <= 0)
 		return r;
-	for (const char *p = word; *p != '\0'; p++) {
-		if (*p == '%' && p[1] != '\0' && add_specifier(&t, p[1], unit)) {
-			p++;
-			continue;
-		}
+	for (const char *p = word; *p != '\0';) {
 		if (*p == '$' && p[1] == '$' && !e->has_no_variables)
 			p++;
-		text_add_bytes(&t, p, 1);
+		p = add_expanded(&t, p, unit);
 	}
 	free(word);
 	if (t.is_cut)

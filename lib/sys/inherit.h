@@ -23,6 +23,6 @@ bool inherit_has(int fd);
 
 /*
  * After exec of the child: closes our copies of 3 and above, and puts /dev/null on 0 and 1, and on
- * 2 unless @keep_stderr.
+ * 2 unless @keep_stderr. One of which the kernel does not tell whose it is stays, and is told.
  */
 void inherit_close(bool keep_stderr);

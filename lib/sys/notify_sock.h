@@ -27,8 +27,8 @@ struct notify_datagram {
 	pid_t pid; /* sender, as the kernel says */
 	uid_t uid;
 	int fds[NOTIFY_DATAGRAM_FDS_MAX];
-	size_t n_fds; /* owned by the caller after notify_sock_receive(): send on, or
-			 notify_datagram_done(), and what that leaves */
+	size_t n_fds; /* owned by the caller after notify_sock_receive(), also where they were sent
+			 on: notify_datagram_done(), and what that leaves */
 };
 
 /*
