@@ -281,6 +281,8 @@ void relay_start(struct supervisor *s);
 void relay_drain(struct supervisor *s, usec_t until_at);
 /* What waits now is no evidence of after now, however late it is read. */
 void relay_mark(struct supervisor *s);
+/* Who sends without end is not read before relay_at, but where something is judged. */
+bool relay_is_resting(const struct supervisor *s);
 void relay_turn(struct supervisor *s); /* listens again after a rest, or once the manager reads */
 usec_t relay_next_at(const struct supervisor *s);
 void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg *m);
@@ -289,6 +291,7 @@ void relay_done(struct supervisor *s);
 /* relay_sender.c */
 bool relay_may_send(struct supervisor *s, const struct notify_datagram *d,
 		    const struct notify_msg *m);
+void relay_set_access(struct supervisor *s, const struct notify_msg *m); /* NOTIFYACCESS= */
 
 /* status.c: up to systemd */
 void status_turn(struct supervisor *s);

@@ -56,14 +56,23 @@ static bool probe_takes(struct supervisor *s, const struct reaped *r) {
 	return false;
 }
 
+/*
+ * Of others than the child only while there is time, and none is read that must rest: who sends
+ * without end must not keep everybody from being reaped, nor have our own helpers' ends pay for it.
+ * What is read later is theirs all the same (core/late.h).
+ */
+static bool may_have_spoken(const struct supervisor *s, pid_t pid) {
+	return usec_now() < s->reap_until_at && !relay_is_resting(s) &&
+	       helpers_have(&s->helpers, pid, s->now) <= 0;
+}
+
 static void on_reaped(void *context, const struct reaped *r) {
 	struct supervisor *s = context;
 
-	/* What a sender said is read before its end is acted on. Of others than the child only
-	 * while there is time: who sends without end must not keep everybody from being reaped. */
+	/* What a sender said is read before its end is acted on. */
 	if (r->is_gone && r->pid == s->child.pid)
 		reap_last_words(s);
-	else if (r->is_gone && usec_now() < s->reap_until_at)
+	else if (r->is_gone && may_have_spoken(s, r->pid))
 		relay_drain(s, s->reap_until_at);
 	if (r->pid == s->child.pid)
 		on_child(s, r);

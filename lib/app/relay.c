@@ -113,17 +113,6 @@ static void stop(struct supervisor *s) {
 	supervisor_event(s, LIFE_STOP_MESSAGE);
 }
 
-static void change_access(struct supervisor *s, const struct notify_msg *m) {
-	static const char *const names[] = {[NOTIFY_ACCESS_MAIN] = "main",
-					    [NOTIFY_ACCESS_ALL] = "all",
-					    [NOTIFY_ACCESS_NONE] = "none"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (m->access_length == strlen(names[i]) &&
-		    memcmp(m->access, names[i], m->access_length) == 0)
-			s->access = (int)i;
-}
-
 /* What has to wait is tried again soon. */
 static int send_or_queue(struct supervisor *s, const char *message, size_t length, const int *fds,
 			 size_t n_fds, enum token token) {
@@ -216,7 +205,7 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	if (m.fields & NOTIFY_MAINPID)
 		adopt_mainpid(s, m.mainpid);
 	if (m.fields & NOTIFY_ACCESS)
-		change_access(s, &m);
+		relay_set_access(s, &m);
 	keep_status(s, &m);
 	/* Before our own READY=1 there is nothing to reload: the child's would come too early. */
 	if (m.fields & NOTIFY_RELOADING) {
@@ -267,7 +256,7 @@ static bool is_waiting(struct supervisor *s) {
 }
 
 /* A bounded turn. True: more waits. */
-static bool drain(struct supervisor *s, bool is_patient) {
+static bool read_some(struct supervisor *s, bool is_patient) {
 	usec_t until_at = usec_add(usec_now(), TURN_USEC);
 
 	s->sender.pid = 0;
@@ -305,6 +294,16 @@ static bool drain(struct supervisor *s, bool is_patient) {
 			break;
 	}
 	return is_waiting(s);
+}
+
+/* The same; what is read out of turn is paid for as well. */
+static bool drain(struct supervisor *s, bool is_patient) {
+	usec_t taken = usec_taken();
+	bool has_more = read_some(s, is_patient);
+
+	taken = usec_sub(usec_taken(), taken);
+	s->relay_at = allowance_spend(&s->relay_allowance, usec_now(), taken);
+	return has_more;
 }
 
 void relay_drain(struct supervisor *s, usec_t until_at) {
@@ -353,7 +352,6 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 
 static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	struct supervisor *s = container_of(w, struct supervisor, relay_io);
-	usec_t taken = usec_taken();
 	bool has_more;
 
 	if (loop_again(loop, w, events))
@@ -362,11 +360,14 @@ static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	if (s->relay.fd < 0)
 		return;
 	s->now = usec_now();
-	s->relay_at = allowance_spend(&s->relay_allowance, s->now, usec_sub(usec_taken(), taken));
 	if (s->relay_at == 0 && !(has_more && is_crowded(s)))
 		return;
 	ev_io_stop(loop, w);
 	s->is_relay_held = true;
+}
+
+bool relay_is_resting(const struct supervisor *s) {
+	return s->is_relay_held && s->relay_at > s->now;
 }
 
 void relay_turn(struct supervisor *s) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whose datagrams the relay takes: --notify-access, and what no access gives. */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/internal.h"
@@ -57,4 +58,15 @@ bool relay_may_send(struct supervisor *s, const struct notify_datagram *d,
 		return true;
 	/* A sender that is gone was not ours to reap. */
 	return r > 0 || (r < 0 && r != -ESRCH && is_surely_ours(s, d));
+}
+
+void relay_set_access(struct supervisor *s, const struct notify_msg *m) {
+	static const char *const names[] = {[NOTIFY_ACCESS_MAIN] = "main",
+					    [NOTIFY_ACCESS_ALL] = "all",
+					    [NOTIFY_ACCESS_NONE] = "none"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (m->access_length == strlen(names[i]) &&
+		    memcmp(m->access, names[i], m->access_length) == 0)
+			s->access = (int)i;
 }

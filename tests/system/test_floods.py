@@ -108,8 +108,11 @@ def test_words_in_the_pipe_take_no_room_of_what_sdwd_says(sdwd, manager, child):
 # The relay --------------------------------------------------------------------------------------------------------
 
 
+FLOODS = {"plain": ("WATCHDOG=1", 0), "fds": ("FDSTORE=1", 253), "barrier": ("BARRIER=1", 1)}
+
+
 @pytest.mark.parametrize("user", [None, STRANGER], ids=["descendant", "stranger"])
-@pytest.mark.parametrize("text,fds", [("WATCHDOG=1", 0), ("FDSTORE=1", 253), ("BARRIER=1", 1)], ids=["plain", "fds", "barrier"])
+@pytest.mark.parametrize("text,fds", FLOODS.values(), ids=FLOODS)
 def test_a_flood_of_those_who_may_not_send(sdwd, manager, child, floods, user, text, fds):
     run = sdwd("--notify=watchdog", "--silence=1s", "--ready=notify", command=child.command, watchdog=WATCHDOG)
     child("heard = []; signal.signal(signal.SIGUSR2, lambda *_: heard.append(time.monotonic()))")
@@ -117,14 +120,15 @@ def test_a_flood_of_those_who_may_not_send(sdwd, manager, child, floods, user, t
     manager.wait_ready()
     measure = Measure(run, manager, WATCHDOG)
     address = child("os.environ['NOTIFY_SOCKET']")
-    # Whoever has no place in its queue tries again at once: the child waits its turn among them.
-    words = ("spin", text, fds, address)
+    # They wait for room as the child does.  Among those that try again at once instead it may get none for long.
+    words = ("send", text, fds, address)
     flood = floods.beside(*words, user=user) if user else floods.below(child, *words)
     goes_on(run, manager, child, measure)
     done, _ = flood.stop()
     assert done > 0
     assert run.stderr().count("refused") == (0 if text == "BARRIER=1" else 1)
-    assert measure.cpu / measure.seconds < 0.5, measure.summary()
+    # A quarter, and what the loop itself takes.
+    assert measure.cpu / measure.seconds < 0.4, measure.summary()
     measure.rest()
     assert "silent" not in run.stderr()
     child("stop()")
