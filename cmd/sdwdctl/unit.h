@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "unit_file.h"
 
+struct words;
+
 /*
  * What systemd knows of a unit, or will know once it has read its files again.  Whether there is
  * such a unit, and its real name, the manager says, over D-Bus, unless there is none (an image, a
@@ -43,8 +45,9 @@ int unit_add_file(struct unit *u, const char *path);
  * where no manager answers, or a negative errno as unit_load(). */
 int unit_ask_manager(struct unit *u, struct text *error);
 
-/* True where the manager knows a unit, by a name like @pattern, that runs or starts just now. */
-bool unit_runs(const char *pattern);
+/* Adds the names of the units by a name like @pattern that run or start just now. Returns 0, also
+ * where there is no systemd, or a negative errno. */
+int unit_running(const char *pattern, struct words *names);
 
 /* Finds the same in the folders of units. Returns as unit_load(). */
 int unit_search_files(struct unit *u, const char *root, struct text *error);

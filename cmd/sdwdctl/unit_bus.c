@@ -7,6 +7,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 
+#include "sdwd_options.h"
 #include "unit.h"
 #include "unit_words.h"
 
@@ -142,26 +143,32 @@ int unit_ask_manager(struct unit *u, struct text *error) {
 	return r;
 }
 
-/* True where the manager lists a unit that systemctl try-restart would restart. */
-static bool has_running(sd_bus *bus, const char *pattern) {
+/* Adds the names of those that are up, or about to be. */
+static int list_running(sd_bus *bus, const char *pattern, struct words *names) {
 	sd_bus_message *reply = NULL;
-	bool has = sd_bus_call_method(bus, MANAGER, MANAGER_PATH, MANAGER ".Manager",
-				      "ListUnitsByPatterns", NULL, &reply, "asas", 4, "active",
-				      "reloading", "refreshing", "activating", 1, pattern) >= 0 &&
-		   sd_bus_message_enter_container(reply, 'a', "(ssssssouso)") > 0 &&
-		   sd_bus_message_at_end(reply, 0) == 0;
+	const char *name;
+	int r = sd_bus_call_method(bus, MANAGER, MANAGER_PATH, MANAGER ".Manager",
+				   "ListUnitsByPatterns", NULL, &reply, "asas", 4, "active",
+				   "reloading", "refreshing", "activating", 1, pattern);
 
+	if (r >= 0)
+		r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+	while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", &name, NULL, NULL, NULL,
+						  NULL, NULL, NULL, NULL, NULL, NULL)) > 0)
+		r = words_add(names, name);
 	sd_bus_message_unref(reply);
-	return has;
+	return r;
 }
 
-bool unit_runs(const char *pattern) {
+int unit_running(const char *pattern, struct words *names) {
 	sd_bus *bus = NULL;
-	bool runs;
+	int r;
 
-	if (sd_booted() <= 0 || open_manager(&bus) < 0)
-		return false;
-	runs = has_running(bus, pattern);
+	if (sd_booted() <= 0)
+		return 0;
+	r = open_manager(&bus);
+	if (r >= 0)
+		r = list_running(bus, pattern, names);
 	sd_bus_flush_close_unref(bus);
-	return runs;
+	return r < 0 ? r : 0;
 }

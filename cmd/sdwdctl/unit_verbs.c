@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "sdwd_options.h"
 #include "unit.h"
 
 void complain_lines(const struct verb *v, const char *lines) {
@@ -82,22 +83,45 @@ const char *running_for_shell(char buffer[static UNIT_SHELL_MAX], const char *un
 	return unit_for_shell(buffer, name);
 }
 
-bool would_restart(const char *unit) {
-	char name[NAME_MAX + 2];
+static int add_running(const char *unit, struct words *names) {
+	char pattern[NAME_MAX + 2];
 
-	name_running(unit, name);
-	return unit_runs(name);
+	name_running(unit, pattern);
+	return unit_running(pattern, names);
+}
+
+bool would_restart(const char *unit) {
+	struct words names = {0};
+	bool would = add_running(unit, &names) == 0 && names.n_items > 0;
+
+	words_done(&names);
+	return would;
+}
+
+/* What is stopped stays so, and finds the new settings when it is started. Not by try-restart, to
+ * which one that is still starting is none that runs (systemd 247). */
+static int restart_running(const struct verb *v, const char *unit) {
+	static const char *const command[] = {"systemctl", "restart", "--"};
+	struct words words = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(command) && r == 0; i++)
+		r = words_add(&words, command[i]);
+	if (r == 0)
+		r = add_running(unit, &words);
+	if (r < 0)
+		usage_error(v, "systemd does not tell what runs of %s: %s", unit, strerror(-r));
+	else if (words.n_items > ARRAY_SIZE(command))
+		r = run(v, (const char *const *)words.items);
+	words_done(&words);
+	return r < 0 ? -EIO : 0;
 }
 
 int apply_now(const struct verb *v, const char *unit) {
 	const char *const reload[] = {"systemctl", "daemon-reload", NULL};
-	/* What is stopped stays so, and finds the new settings when it is started. */
-	char name[NAME_MAX + 2];
-	const char *const restart[] = {"systemctl", "try-restart", "--", name, NULL};
 	int r = run(v, reload);
 
-	name_running(unit, name);
-	return r == 0 ? run(v, restart) : r;
+	return r == 0 ? restart_running(v, unit) : r;
 }
 
 void tell_commands(const char *unit, const char *root) {
