@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Floods (flood.c) of the child, of its descendants and of other users, and what sdwd is like while they go on."""
 
+import ctypes
 import os
 import re
 import signal
@@ -13,8 +14,22 @@ import pytest
 
 from puppet import PATIENCE_SECONDS, cpu_seconds, memory_of, open_fds, wait_until
 
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
 # Somebody else on the machine.
 STRANGER = 60007
+
+
+def long_queue(number):
+    """To be run in sdwd before it begins: its sockets hold so many datagrams.  For its command: what brings that back."""
+    def enter():
+        if _libc.unshare(_CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        with open("/proc/sys/net/unix/max_dgram_qlen", "w", encoding="ascii") as qlen:
+            qlen.write(str(number))
+
+    return enter, ["nsenter", f"--net=/proc/{os.getpid()}/ns/net"]
 
 
 class Flood:

@@ -4,7 +4,6 @@ Who sends, forks or signals without end costs no ping and no signal, gets a part
 The whole figures: full-floods.  Of the control socket: test_control_hostile.py.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -13,13 +12,10 @@ import time
 
 import pytest
 
-from flood import STRANGER, Measure, floods, prepare, send_and_hear  # pylint: disable=unused-import
+from flood import STRANGER, Measure, floods, long_queue, prepare, send_and_hear  # pylint: disable=unused-import
 from manager import full_queue
 from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
 from runner import descendants, stat_of
-
-CLONE_NEWNET = 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 SECONDS = float(os.environ.get("SDWD_TEST_FLOOD_SECONDS", "0.5"))
 WATCHDOG = 2
@@ -114,14 +110,16 @@ FLOODS = {"plain": ("WATCHDOG=1", 0), "fds": ("FDSTORE=1", 253), "barrier": ("BA
 @pytest.mark.parametrize("user", [None, STRANGER], ids=["descendant", "stranger"])
 @pytest.mark.parametrize("text,fds", FLOODS.values(), ids=FLOODS)
 def test_a_flood_of_those_who_may_not_send(sdwd, manager, child, floods, user, text, fds):
-    run = sdwd("--notify=watchdog", "--silence=1s", "--ready=notify", command=child.command, watchdog=WATCHDOG)
+    # As systemd has it, for all its services: one sender cannot fill it.
+    enter, back = long_queue(512)
+    run = sdwd("--notify=watchdog", "--silence=1s", "--ready=notify", command=back + child.command, watchdog=WATCHDOG, preexec=enter)
     child("heard = []; signal.signal(signal.SIGUSR2, lambda *_: heard.append(time.monotonic()))")
     child("notify('READY=1'); repeat(0.05, notify, 'WATCHDOG=1')")
     manager.wait_ready()
     measure = Measure(run, manager, WATCHDOG)
     address = child("os.environ['NOTIFY_SOCKET']")
-    # They wait for room as the child does.  Among those that try again at once instead it may get none for long.
-    words = ("send", text, fds, address)
+    # Whoever has no place in its queue tries again at once: the child waits its turn among them.
+    words = ("spin", text, fds, address)
     flood = floods.beside(*words, user=user) if user else floods.below(child, *words)
     goes_on(run, manager, child, measure)
     done, _ = flood.stop()
@@ -238,20 +236,13 @@ def test_orphans_that_end_at_once_are_all_reaped(busy, manager, child, floods):
     measure.rest()
 
 
-def long_queue():
-    """In sdwd before it begins: its sockets hold as many datagrams as nobody reads in one turn."""
-    if _libc.unshare(CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    with open("/proc/sys/net/unix/max_dgram_qlen", "w", encoding="ascii") as qlen:
-        qlen.write("4096")
-
-
 @pytest.fixture
 def behind(busy, child, floods):
     """Starts it with a long queue and stops it; then wait(n): n times 200 messages wait, whose fds take long to close."""
     def start(*options):
-        back = ["nsenter", f"--net=/proc/{os.getpid()}/ns/net"]
-        run = busy(*options, preexec=long_queue, command=back + child.command)
+        # More than anybody reads in one turn.
+        enter, back = long_queue(4096)
+        run = busy(*options, preexec=enter, command=back + child.command)
         address = child("os.environ['NOTIFY_SOCKET']")
         run.signal(signal.SIGSTOP)
         wait_until(lambda: state_of(run.pid) == "T", "stop")
