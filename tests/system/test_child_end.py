@@ -159,6 +159,17 @@ def test_orphans_that_are_waited_for_get_the_signals(leave):
 
 
 @pytest.mark.option("orphans")
+def test_while_the_child_ends_the_signals_are_still_its_own(sdwd, child):
+    run = sdwd("--orphans=wait", command=child.command)
+    child("heard = []; [signal.signal(n, lambda n, _: heard.append(n)) for n in (signal.SIGTERM, signal.SIGUSR1)]")
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        run.signal(number)
+        wait_until(lambda n=number: child(f"{int(n)} in heard") is True, "the signal")
+    child.tell("os._exit(7)")
+    assert run.wait() == 7
+
+
+@pytest.mark.option("orphans")
 def test_a_signal_to_an_orphan_that_cannot_be_sent_is_not_said_to_be(sdwd, child):
     """As for a service without CAP_KILL whose orphan is another user's, which needs root."""
     no_kill = functools.partial(ctypes.CDLL(None).prctl, 24, 5, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_KILL

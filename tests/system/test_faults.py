@@ -186,8 +186,9 @@ def test_a_list_of_processes_that_cannot_be_read_is_not_an_empty_one(stages):
 
 def test_an_fd_that_cannot_be_looked_at_is_kept_and_told(stages):
     """It may be one of sdwd's own; one of the child's stays open as long as sdwd is there."""
-    verdicts = check(stages, "probes", "fcntl", "EACCES", numbers=range(8, 20))
-    assert any("cannot tell whether fd " in v.said for v in verdicts.values())
+    # So many in a row: where coverage is measured its own locks are among them.
+    (verdict,) = check(stages, "probes", "fcntl", "EACCES", numbers=[8], count=150).values()
+    assert verdict.said.count("cannot tell whether fd ") > 1
 
 
 @pytest.mark.parametrize("function, error", [("read", "EIO"), ("recvmsg", "EINVAL")])
