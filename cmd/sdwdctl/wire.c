@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <json-c/json_visit.h>
 #include <math.h>
@@ -154,9 +155,32 @@ int wire_read(struct wire *w, const char **ret, size_t *ret_length) {
 	return r;
 }
 
+/* How many values of objects and arrays stand in a text that is JSON. */
+static size_t count_values(const char *text, size_t length) {
+	bool is_string = false, is_begin = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		char c = text[i];
+
+		if (is_string) {
+			i += c == '\\';
+			is_string = c != '"';
+		} else if (!isspace((unsigned char)c)) {
+			n += c == ',' || (is_begin && c != ']' && c != '}');
+			is_begin = c == '[' || c == '{';
+			is_string = c == '"';
+		}
+	}
+	return n;
+}
+
 /* json-c reads NaN and Infinity, and 1e999 as the latter; it would write what is no JSON. */
 static int on_value(struct json_object *value, int flags, struct json_object *parent,
 		    const char *key, size_t *at, void *data) {
+	size_t *n = data;
+
+	*n += parent && !(flags & JSON_C_VISIT_SECOND);
 	if (json_object_is_type(value, json_type_double) &&
 	    !isfinite(json_object_get_double(value)))
 		return JSON_C_VISIT_RETURN_ERROR;
@@ -166,6 +190,7 @@ static int on_value(struct json_object *value, int flags, struct json_object *pa
 struct json_object *wire_parse(const char *message, size_t length) {
 	struct json_tokener *tokener = json_tokener_new_ex(WIRE_DEPTH_MAX);
 	struct json_object *object = NULL;
+	size_t n = 0;
 
 	if (!tokener)
 		return NULL;
@@ -174,8 +199,10 @@ struct json_object *wire_parse(const char *message, size_t length) {
 	if (length <= WIRE_REPLY_MAX)
 		object = json_tokener_parse_ex(tokener, message, (int)length + 1);
 	json_tokener_free(tokener);
-	if (object && (!json_object_is_type(object, json_type_object) ||
-		       json_c_visit(object, 0, on_value, NULL) < 0)) {
+	/* What it gets no memory for json-c leaves out, and says nothing: so it is counted. */
+	if (object &&
+	    (!json_object_is_type(object, json_type_object) ||
+	     json_c_visit(object, 0, on_value, &n) < 0 || n != count_values(message, length))) {
 		json_object_put(object);
 		object = NULL;
 	}

@@ -49,6 +49,6 @@ int wire_read(struct wire *w, const char **ret, size_t *ret_length);
 
 /*
  * The message as an object, the caller's. Returns NULL where it is none: no JSON, no UTF-8, too
- * deep.
+ * deep, two fields of one name; and where memory ended.
  */
 struct json_object *wire_parse(const char *message, size_t length);

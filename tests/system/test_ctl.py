@@ -172,6 +172,7 @@ HOSTILE = {
     'raw:{"parameters": {"status": {"label": "web", "pid": PID}}} {}\0': "what answers there is no sdwd",
     'raw:{"parameters": {"status": {"label": "web", "pid": PID, "x": 1e999}}}\0': "what answers there is no sdwd",
     'raw:{"parameters": {"status": {"label": "web", "pid": PID, "x": "\xff"}}}\0': "what answers there is no sdwd",
+    'raw:{"parameters": {"status": {"label": "web", "pid": PID, "x": 1, "x": 1}}}\0': "what answers there is no sdwd",
     'raw:{"parameters": {"status": {"label": "web", "pid": PID}}}': "no answer in time",
     'raw:{"error": "org.varlink.service.MethodNotFound"}\0':
         "it answers with the error org.varlink.service.MethodNotFound",
@@ -271,6 +272,17 @@ def test_types_that_nobody_expects(ctl):
     assert labels(done) == ["a", "b"]
     assert done.lines[-1].endswith("???▁▁")
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("text", ["", "[", "]", "{", "}", ",", ":", '"', "\\", '\\"', '",', '[1,{"', "a,b\\\\"])
+def test_the_texts_of_an_answer_may_be_any(ctl, text):
+    """In a field, a name, an array; beside what is empty."""
+    more = {text: text, "x": [], "y": {}, "z": [text, [], {}, [[], text], {text: {text: [text, 1]}}]}
+    ctl.farm.add(status("web", probe(text), statusText=text) | more)
+    done = ctl("status", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (shown,) = json.loads(done.stdout)
+    assert {name: shown[name] for name in more} == more
 
 
 def test_who_says_another_pid_is_not_believed(ctl):

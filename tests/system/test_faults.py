@@ -184,6 +184,12 @@ def test_a_list_of_processes_that_cannot_be_read_is_not_an_empty_one(stages):
     assert verdict.kind == "125" and "/proc does not show what remained" in verdict.said
 
 
+def test_a_field_for_which_there_is_no_memory_is_not_one_that_was_not_told(stages):
+    """json-c leaves it out, and says nothing: of the state or the health it would be that of an unhealthy service."""
+    verdicts = check(stages, "control", "malloc", "ENOMEM", program="sdwdctl", numbers=range(50, 66))
+    assert any(v.kind == "logged" for v in verdicts.values())
+
+
 def test_an_fd_that_cannot_be_looked_at_is_kept_and_told(stages):
     """It may be one of sdwd's own; one of the child's stays open as long as sdwd is there."""
     # So many in a row: where coverage is measured its own locks are among them.
