@@ -240,6 +240,12 @@ void looks_hear(struct supervisor *s, const struct probe *except);
 void looks_mark(struct supervisor *s); /* what push probes have not read yet was said before now */
 /* The child asked for more time: the lease of @slot lasts until @until_at at least. */
 void looks_extend(struct supervisor *s, size_t slot, usec_t until_at);
+void looks_trigger(struct supervisor *s, ptrdiff_t slot); /* the child said WATCHDOG=trigger */
+/*
+ * From when on the child is overdue, whose silence --notify watches: half of that before its lease
+ * ends, as it is told to ping twice in that time (sd_watchdog_enabled(3)). USEC_INFINITY: never.
+ */
+usec_t looks_overdue_at(const struct supervisor *s);
 usec_t looks_stall(struct supervisor *s, usec_t scheduled_at); /* returns the credit */
 usec_t looks_next_at(const struct supervisor *s);
 void looks_keep_last(struct supervisor *s, size_t i, const struct outcome *o);
@@ -281,7 +287,8 @@ void relay_start(struct supervisor *s);
 void relay_drain(struct supervisor *s, usec_t until_at);
 /* What waits now is no evidence of after now, however late it is read. */
 void relay_mark(struct supervisor *s);
-/* Who sends without end is not read before relay_at, but where something is judged. */
+/* Who sends without end is not read for a while, but where something is judged, or the child is
+ * overdue. */
 bool relay_is_resting(const struct supervisor *s);
 void relay_turn(struct supervisor *s); /* listens again after a rest, or once the manager reads */
 usec_t relay_next_at(const struct supervisor *s);

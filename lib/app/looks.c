@@ -305,6 +305,27 @@ void looks_extend(struct supervisor *s, size_t slot, usec_t until_at) {
 		health_extend(&s->monitor.probes[slot].health, until_at);
 }
 
+void looks_trigger(struct supervisor *s, ptrdiff_t slot) {
+	struct outcome o;
+
+	if (!supervisor_has_started(s))
+		return;
+	outcome_set(&o, CAUSE_TRIGGER, NULL);
+	if (slot >= 0 && !s->monitor.probes[slot].is_drilled) {
+		s->slots[slot].last = o;
+		s->slots[slot].has_last = true;
+	}
+	judge_trigger(s, slot);
+}
+
+usec_t looks_overdue_at(const struct supervisor *s) {
+	const struct health *h = &s->monitor.probes[MAX(s->notify_slot, 0)].health;
+
+	if (s->notify_slot < 0 || h->state != HEALTH_UP)
+		return USEC_INFINITY;
+	return usec_sub(lease_end(&h->lease), h->conf.lease_usec / 2);
+}
+
 /* Behind a stall: what was found out or asked for since we woke has its own time. */
 static void take_up(struct supervisor *s, struct slot *slot, usec_t credit) {
 	usec_t moved_at = usec_add(slot->closed_at, credit);

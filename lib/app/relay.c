@@ -71,19 +71,6 @@ static bool extend(struct supervisor *s, const struct notify_msg *m, ptrdiff_t s
 	return !is_running || s->is_reloading || s->reload.is_open;
 }
 
-static void trigger(struct supervisor *s, ptrdiff_t slot) {
-	struct outcome o;
-
-	if (!supervisor_has_started(s))
-		return;
-	outcome_set(&o, CAUSE_TRIGGER, NULL);
-	if (slot >= 0 && !s->monitor.probes[slot].is_drilled) {
-		s->slots[slot].last = o;
-		s->slots[slot].has_last = true;
-	}
-	judge_trigger(s, slot);
-}
-
 /* What we have decided on is not given up for a child that says STOPPING=1 and hangs. */
 static bool will_stop(const struct supervisor *s) {
 	return s->life < LIFE_STOPPING && !(s->monitor.is_latched && s->mode == ON_UNHEALTHY_KILL);
@@ -226,7 +213,7 @@ static void take(struct supervisor *s, struct notify_datagram *d) {
 	else
 		send_up(s, &m, d, keep);
 	if (m.fields & NOTIFY_WATCHDOG_TRIGGER)
-		trigger(s, s->notify_slot);
+		looks_trigger(s, s->notify_slot);
 	if (m.fields & NOTIFY_STOPPING) {
 		s->has_said_stopping = true;
 		stop(s);
@@ -340,7 +327,7 @@ void relay_words(struct supervisor *s, struct probe *p, const struct notify_msg 
 		(void)send_or_queue(s, message, strlen(message), NULL, 0, TOKEN_NONE);
 	}
 	if (m->fields & NOTIFY_WATCHDOG_TRIGGER)
-		trigger(s, slot);
+		looks_trigger(s, slot);
 	/* While we hear what was said before a stop, that stop is the one. */
 	if ((m->fields & NOTIFY_STOPPING) && !s->is_finishing) {
 		finish_before_stop(s, p);
@@ -366,19 +353,25 @@ static void on_datagram(struct ev_loop *loop, struct ev_io *w, int events) {
 	s->is_relay_held = true;
 }
 
+/* What the child said, and is waited for, stands behind what others send: no rest before that. */
+static usec_t rests_until_at(const struct supervisor *s) {
+	return MIN(s->relay_at, looks_overdue_at(s));
+}
+
 bool relay_is_resting(const struct supervisor *s) {
-	return s->is_relay_held && s->relay_at > s->now;
+	return s->is_relay_held && rests_until_at(s) > s->now;
 }
 
 void relay_turn(struct supervisor *s) {
-	if (!s->is_relay_held || s->relay.fd < 0 || s->relay_at > s->now || is_crowded(s))
+	if (!s->is_relay_held || s->relay.fd < 0 || relay_is_resting(s) || is_crowded(s))
 		return;
 	s->is_relay_held = false;
 	ev_io_start(s->loop, &s->relay_io);
 }
 
 usec_t relay_next_at(const struct supervisor *s) {
-	return s->is_relay_held && s->relay.fd >= 0 && !is_crowded(s) ? s->relay_at : USEC_INFINITY;
+	return s->is_relay_held && s->relay.fd >= 0 && !is_crowded(s) ? rests_until_at(s)
+								      : USEC_INFINITY;
 }
 
 void relay_start(struct supervisor *s) {

@@ -11,8 +11,9 @@
 #define AHEAD (ALLOWANCE_SHARE * ALLOWANCE_BURST)
 
 usec_t allowance_spend(struct allowance *a, usec_t now, usec_t spent_usec) {
-	usec_t spent = MIN(usec_add(spent_usec, ALLOWANCE_TURN), ALLOWANCE_SPENT_MAX);
+	usec_t earned = usec_mul(usec_add(spent_usec, ALLOWANCE_TURN), ALLOWANCE_SHARE);
 
-	a->paid_at = usec_add(MAX(a->paid_at, now), ALLOWANCE_SHARE * spent);
+	a->paid_at = usec_add(MAX(a->paid_at, now), earned);
+	a->paid_at = MIN(a->paid_at, usec_add(now, ALLOWANCE_REST_MAX));
 	return a->paid_at >= usec_add(now, AHEAD) ? a->paid_at - AHEAD / 2 : 0;
 }

@@ -9,8 +9,8 @@
  */
 #define ALLOWANCE_SHARE 4
 #define ALLOWANCE_BURST (5 * USEC_PER_MSEC)
-/* One turn that took more counts as that: no source rests for longer than half a second. */
-#define ALLOWANCE_SPENT_MAX (125 * USEC_PER_MSEC)
+/* No source has to earn more than that, whatever one turn took, or those that did not wait. */
+#define ALLOWANCE_REST_MAX (500 * USEC_PER_MSEC)
 
 /* Zeroed, nothing was taken yet. */
 struct allowance {

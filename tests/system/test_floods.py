@@ -14,7 +14,7 @@ import pytest
 
 from flood import STRANGER, Measure, floods, long_queue, prepare, send_and_hear  # pylint: disable=unused-import
 from manager import full_queue
-from puppet import child, open_fds, state_of, wait_until  # pylint: disable=unused-import
+from puppet import child, cpu_seconds, open_fds, state_of, wait_until  # pylint: disable=unused-import
 from runner import descendants, stat_of
 
 SECONDS = float(os.environ.get("SDWD_TEST_FLOOD_SECONDS", "0.5"))
@@ -132,6 +132,38 @@ def test_a_flood_of_those_who_may_not_send(sdwd, manager, child, floods, user, t
     child("stop()")
     run.signal(signal.SIGTERM)
     assert run.wait() == -signal.SIGTERM
+
+
+def test_what_an_overdue_child_may_have_said_is_read_without_a_rest(sdwd, manager, child, floods):
+    # More than can be read in half the silence, without the help of a sender that gets a processor.
+    enter, back = long_queue(16384)
+    run = sdwd("--notify=watchdog", "--silence=2s", "--ready=notify", command=back + child.command, watchdog=60, preexec=enter)
+    child("notify('READY=1')")
+    manager.wait_ready()
+    address = child("os.environ['NOTIFY_SOCKET']")
+
+    def send(n):
+        # No sender has room for more.
+        senders = [floods.below(child, "send", "FDSTORE=1", 253, address, count=200) for _ in range(n // 200)]
+        assert [one.wait() for one in senders] == [(200, 0)] * len(senders)
+
+    cpu = cpu_seconds(run.pid)
+    send(1000)
+    child("notify('X_END=1')")
+    manager.wait_for("X_END=1", timeout=60)
+    one = (cpu_seconds(run.pid) - cpu) / 1000
+    child("notify('WATCHDOG=1')")
+    began = time.monotonic()
+    send(int(2 / one))
+    states = []
+    while time.monotonic() < began + 1.9:
+        if time.monotonic() > began + 1.1:
+            states.append(state_of(run.pid))
+        time.sleep(0.002)
+    # In a rest it sleeps; it has a processor or waits for one.
+    assert states.count("R") > 0.8 * len(states) > 0, (states, one, os.getloadavg())
+    child("notify('WATCHDOG=1')")
+    manager.wait_ping(timeout=60)
 
 
 @pytest.mark.parametrize("is_inside", [False, True], ids=["itself", "in-a-queue"])

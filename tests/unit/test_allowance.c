@@ -66,6 +66,15 @@ static void test_no_turn_is_paid_for_without_end(void **state) {
 	assert_int_equal(allowance_spend(&a, now, 3600 * USEC_PER_SEC), now + 490 * MSEC);
 }
 
+static void test_nor_are_many_that_did_not_wait(void **state) {
+	struct allowance a = {0};
+	usec_t now = USEC_PER_SEC, until = 0;
+
+	for (int turn = 0; turn < 1000; turn++)
+		until = allowance_spend(&a, now += 5 * MSEC, 5 * MSEC);
+	assert_int_equal(until, now + 490 * MSEC);
+}
+
 static void test_what_was_not_taken_is_not_kept(void **state) {
 	struct allowance a = {0};
 
@@ -82,6 +91,7 @@ int main(void) {
 		cmocka_unit_test(test_a_flood_of_single_bytes_gets_no_more),
 		cmocka_unit_test(test_a_turn_of_more_than_a_burst_counts_whole),
 		cmocka_unit_test(test_no_turn_is_paid_for_without_end),
+		cmocka_unit_test(test_nor_are_many_that_did_not_wait),
 		cmocka_unit_test(test_what_was_not_taken_is_not_kept),
 	};
 
