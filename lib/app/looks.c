@@ -321,7 +321,7 @@ void looks_trigger(struct supervisor *s, ptrdiff_t slot) {
 usec_t looks_overdue_at(const struct supervisor *s) {
 	const struct health *h = &s->monitor.probes[MAX(s->notify_slot, 0)].health;
 
-	if (s->notify_slot < 0 || h->state != HEALTH_UP)
+	if (s->notify_slot < 0 || !supervisor_has_started(s) || h->state != HEALTH_UP)
 		return USEC_INFINITY;
 	return usec_sub(lease_end(&h->lease), h->conf.lease_usec / 2);
 }
