@@ -172,14 +172,14 @@ struct supervisor {
 	usec_t signals_at; /* signals are read and the dead are looked for again, after a fault */
 	usec_t settle_at;  /* wakes once after something was begun to be watched: loop_again() */
 	unsigned n_signal_faults, n_relay_faults; /* in a row */
-	usec_t relay_at; /* when a relay that is held is listened to again */
+	usec_t relay_at; /* a relay that is held rests until then, or until the child is overdue */
 	struct allowance relay_allowance;
 	struct sender sender; /* of the last datagram in this turn */
 	struct late late;     /* orphans whose last words may still wait there */
 	uint64_t relay_mark;  /* what can have waited at it was said before relay_mark() */
 	int access;           /* enum notify_access, as it is now */
-	bool is_relay_held; /* not listened to: until relay_at, and while the manager does not read
-			     */
+	bool is_relay_held;   /* not listened to: in a rest, and while the manager does not read
+			       */
 	bool has_told_mute;
 	bool has_told_refused;
 	bool has_told_lost;
